@@ -1,0 +1,13 @@
+"""Floor 2: plans and loops, and the one engine that runs them."""
+
+from .engine import Engine as Engine
+from .explainer import Explainer as Explainer
+from .explainer import explainer_classes as explainer_classes
+from .explanation import Explanation as Explanation
+from .metric import Metric as Metric
+from .metric import metric_classes as metric_classes
+from .plan import Bound as Bound
+from .plan import Items as Items
+from .plan import Loop as Loop
+from .plan import Plan as Plan
+from .score import Score as Score

@@ -1,0 +1,289 @@
+"""Runs every plan and every loop, on the host or within a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ..core.errors import ModelError, wording
+from ..models.access import ModelAccess
+from ..models.operators import OPERATORS
+from . import queries, reducers
+from .compiled import Steps, compile_steps, compiled, specification
+from .graph import run_in_graph
+from .plan import Bound, Loop, Plan
+from .rows import Answers, as_tensors, concatenated, length, rows_of
+from .schedule import batches, work_items
+
+SCORES = Plan(
+    count=1,
+    query=queries.score,
+    draw=lambda x, side, index: (x, ()),
+    start=reducers.table(1),
+    fold=reducers.collect,
+    finish=reducers.as_is,
+)
+AUTO_BATCH_CPU, AUTO_BATCH_GPU = 32, 256
+STEPS_PER_CALL = 16
+
+
+class Engine:
+    """One compiled step, two drivers.
+
+    Parameters
+    ----------
+    access : the model.
+    operator : `(forward, inputs, targets) -> scores (n,)`.
+    batch_size : most work items in flight, or `"auto"`: 32 on a CPU and 256 on a GPU, halved whenever memory runs out.
+    explain_input : the name or position of the explained input of a model of several.
+    jit_compile : compile steps with XLA; off by default because it is many times slower for depthwise convolutions
+        on CPUs.
+    """
+
+    def __init__(
+        self,
+        access: ModelAccess,
+        operator: Any,
+        batch_size: int | str = "auto",
+        explain_input: str | int | None = None,
+        jit_compile: bool = False,
+    ):
+        self.access = access
+        self.operator = operator
+        self.automatic = batch_size == "auto"
+        self.batch_size = self._first_batch_size() if self.automatic else int(batch_size)
+        self._explain_input = explain_input
+        self._jit_compile = jit_compile
+        self._cache: dict[Any, Steps] = {}
+
+    @staticmethod
+    def _first_batch_size() -> int:
+        return AUTO_BATCH_GPU if tf.config.list_physical_devices("GPU") else AUTO_BATCH_CPU
+
+    def run(
+        self,
+        plan: Plan | Loop | tuple[Plan | Loop, ...],
+        inputs: Any,
+        targets: Any,
+        side: Any = (),
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> Any:
+        """The answer of a plan or loop, a tree with leading axis `m`; of several, the answer of the last.
+
+        Parameters
+        ----------
+        inputs : a tree of arrays or tensors `(m, ...)`.
+        targets : `(m,)` or `(m, ...)`.
+        side : what the first plan needs beside the inputs, a tree `(m, ...)`; each later plan gets the answer of the
+            one before.
+        progress : called with the number of forwards finished.
+        """
+        stages = plan if isinstance(plan, tuple) else (plan,)
+        for stage in stages:
+            if tf.inside_function():
+                side = run_in_graph(
+                    stage, self.bind, self.operator, self.explained, self.batch_size, inputs, targets, side
+                )
+            elif isinstance(stage, Plan):
+                side = self._run_plan(stage, inputs, targets, side, progress)
+            else:
+                side = self._run_loop(stage, inputs, targets, side, progress)
+        return side
+
+    def predict(self, inputs: Any) -> Any:
+        """What the model answers to inputs `(m, ...)`, a tree `(m, ...)`."""
+        forward = self._forward(inputs)
+        number, start, parts = length(inputs), 0, []
+        while start < number:
+            rows = np.arange(start, min(start + self.batch_size, number))
+            try:
+                parts.append(forward(rows_of(as_tensors(inputs), rows)))
+            except tf.errors.ResourceExhaustedError as exhausted:
+                self._halve(exhausted)
+                continue
+            start += len(rows)
+        return concatenated(parts)
+
+    def output_spec(self, inputs: Any) -> Any:
+        """The spec of what the model answers to inputs like these."""
+        return specification(self._forward(inputs).get_concrete_function().structured_outputs)
+
+    def scores(self, inputs: Any, outputs: Any, targets: Any) -> np.ndarray:
+        """The scores `(m,)` of inputs whose outputs are known; a user's own operator runs the model as it likes."""
+        if self.operator in OPERATORS.values():
+            outputs = tf.nest.map_structure(tf.convert_to_tensor, outputs)
+            return np.asarray(self.operator(lambda _: outputs, None, tf.convert_to_tensor(targets)))
+        return np.asarray(self.run(SCORES, inputs, targets))[:, 0]
+
+    def in_graph(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """A function of tensors, compiled unless a graph is being built already."""
+        if tf.inside_function():
+            return function(*arguments)
+        given = [as_tensors(argument) for argument in arguments if argument is not None]
+        key = (id(self), function.__qualname__, tuple(str(specification(tree)) for tree in given))
+        if key not in self._cache:
+            missing = [None] * (len(arguments) - len(given))
+            call = compiled(lambda *tensors: function(*tensors, *missing), *(specification(tree) for tree in given))
+            self._cache[key] = {"call": call}
+        return self._cache[key]["call"](*given)
+
+    def _forward(self, inputs: Any) -> Any:
+        spec = specification(as_tensors(inputs))
+        key = ("forward", str(spec))
+        if key not in self._cache:
+            self._cache[key] = {
+                "call": compiled(lambda x: self.bind(x).forward(self.explained(x)), spec, jit_compile=self._jit_compile)
+            }
+        return self._cache[key]["call"]
+
+    def explained(self, inputs: Any) -> Any:
+        """The explained input of a tree of inputs."""
+        if not isinstance(inputs, dict | tuple):
+            return inputs
+        return inputs[self._key(inputs)]
+
+    def bind(self, inputs: Any) -> Bound:
+        """The model as a function of the explained input alone, the others as they are in `inputs`."""
+        if not isinstance(inputs, dict | tuple):
+            return Bound(self.access.forward, self.access.probabilities, self.access.tap, self.access.split)
+        key = self._key(inputs)
+
+        def whole(x: Any) -> Any:
+            if isinstance(inputs, dict):
+                return {**inputs, key: x}
+            return tuple(x if position == key else leaf for position, leaf in enumerate(inputs))
+
+        def tap(layer: Any) -> Callable[[Any], Any]:
+            tapped = self.access.tap(layer)
+            return lambda x: tapped(whole(x))
+
+        return Bound(
+            lambda x: self.access.forward(whole(x)),
+            lambda x: self.access.probabilities(whole(x)),
+            tap,
+            self.access.split,
+        )
+
+    def _key(self, inputs: Any) -> Any:
+        keys = list(inputs) if isinstance(inputs, dict) else list(range(len(inputs)))
+        if len(keys) == 1 and self._explain_input is None:
+            return keys[0]
+        if self._explain_input not in keys:
+            raise ValueError(
+                wording(
+                    f"{self.access.where}(explain_input={self._explain_input!r})",
+                    expected="`explain_input` must name one of the inputs " + ", ".join(map(repr, keys)),
+                    received=repr(self._explain_input),
+                    remedy="The other inputs stay as they are.",
+                )
+            )
+        return self._explain_input
+
+    def _steps(self, plan: Plan | Loop, inputs: Any, targets: Any, side: Any) -> Steps:
+        specs = tuple(str(specification(tree)) for tree in (inputs, targets, side))
+        key = (id(plan), specs)
+        if key not in self._cache:
+            self._cache[key] = {
+                **compile_steps(
+                    plan, self.bind, self.operator, self.explained, inputs, targets, side, self._jit_compile
+                ),
+                # Keeps the plan alive, so that its identity stays its own.
+                "plan": lambda: plan,
+            }
+        return self._cache[key]
+
+    def _run_plan(self, plan: Plan, inputs: Any, targets: Any, side: Any, progress: Callable[[int], None]) -> Any:
+        inputs, targets, side = (as_tensors(tree) for tree in (inputs, targets, side))
+        steps = self._steps(plan, inputs, targets, side)
+        side = steps["prepare"](inputs, side)
+        state = steps["start"](inputs, side)
+        number = length(inputs)
+        counts = steps["count"](inputs, side).numpy() if callable(plan.count) else np.full(number, plan.count)
+        active, answers = np.arange(number), Answers()
+        for finished in range(plan.rounds):
+            sample, index = work_items(counts[active], finished)
+            state = self._run_round(steps, state, inputs, targets, side, sample, index, progress)
+            last = finished + 1 == plan.rounds
+            leaving = (
+                np.ones(len(active), bool) if last else steps["done"](state, side, tf.constant(finished + 1)).numpy()
+            )
+            if leaving.any():
+                left, stay = np.flatnonzero(leaving), np.flatnonzero(~leaving)
+                answers.put(active[left], steps["finish"](*(rows_of(tree, left) for tree in (state, inputs, side))))
+                active = active[stay]
+                if not len(active):
+                    break
+                state, inputs, targets, side = (rows_of(tree, stay) for tree in (state, inputs, targets, side))
+        return answers.joined()
+
+    def _run_round(
+        self,
+        steps: Steps,
+        state: Any,
+        inputs: Any,
+        targets: Any,
+        side: Any,
+        sample: np.ndarray,
+        index: np.ndarray,
+        progress: Callable[[int], None],
+    ) -> Any:
+        start = 0
+        while start < len(sample):
+            # A smaller batch size takes over where the larger one failed: states are values, so nothing is lost.
+            for chosen, variant, weight in batches(sample[start:], index[start:], self.batch_size, self._jit_compile):
+                try:
+                    state = steps["step"](state, inputs, targets, side, chosen, variant, weight)
+                except tf.errors.ResourceExhaustedError as exhausted:
+                    self._halve(exhausted)
+                    break
+                finished = int(weight.sum())
+                start += finished
+                progress(finished)
+        return state
+
+    def _halve(self, exhausted: tf.errors.ResourceExhaustedError) -> None:
+        if not self.automatic or self.batch_size == 1:
+            raise ModelError(
+                wording(
+                    f"{self.access.where}(batch_size={self.batch_size})",
+                    expected="a batch must fit into the memory of the device",
+                    received="ResourceExhaustedError",
+                    remedy="Pass a smaller batch_size, or batch_size='auto' to have it halved.",
+                )
+            ) from exhausted
+        self.batch_size = max(1, self.batch_size // 2)
+
+    def _run_loop(self, loop: Loop, inputs: Any, targets: Any, side: Any, progress: Callable[[int], None]) -> Any:
+        inputs, targets, side = (as_tensors(tree) for tree in (inputs, targets, side))
+        steps = self._steps(loop, inputs, targets, side)
+        carry = steps["start"](inputs, side)
+        number = length(inputs)
+        active, answers, first = np.arange(number), Answers(), 0
+        while len(active):
+            last = min(first + STEPS_PER_CALL, loop.steps)
+            carry = self._run_burst(steps, carry, inputs, targets, first, last)
+            progress((last - first) * len(active))
+            leaving = steps["done"](carry).numpy() | (last == loop.steps)
+            left, stay = np.flatnonzero(leaving), np.flatnonzero(~leaving)
+            if len(left):
+                answers.put(active[left], steps["finish"](*(rows_of(tree, left) for tree in (carry, inputs, side))))
+                active = active[stay]
+                carry, inputs, targets, side = (rows_of(tree, stay) for tree in (carry, inputs, targets, side))
+            first = last
+        return answers.joined()
+
+    def _run_burst(self, steps: Steps, carry: Any, inputs: Any, targets: Any, first: int, last: int) -> Any:
+        number, start, parts = length(inputs), 0, []
+        while start < number:
+            rows = np.arange(start, min(start + self.batch_size, number))
+            trees = (rows_of(tree, rows) for tree in (carry, inputs, targets))
+            try:
+                parts.append(steps["step"](*trees, tf.constant(first), tf.constant(last)))
+            except tf.errors.ResourceExhaustedError as exhausted:
+                self._halve(exhausted)
+                continue
+            start += len(rows)
+        return concatenated(parts)

@@ -1,0 +1,212 @@
+"""The one interface of every attribution method."""
+
+from __future__ import annotations
+
+import abc
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+import numpy as np
+import tensorflow as tf
+
+from ..core.digests import digests
+from ..core.errors import ModelError, wording
+from ..core.inputs import Reader, Samples, leaves
+from ..core.layout import Layout
+from ..core.progress import progress_bar
+from ..models.operators import symbolic_targets
+from .enlarging import at_size
+from .explanation import Explanation
+from .plan import Loop, Plan
+from .record import model_digest, settings_of, versions
+from .schedule import group_size
+from .session import OnModel, Stages
+from .shards import Shards
+
+_FOUND: list[type[Explainer]] = []
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Explainer(OnModel, abc.ABC):
+    """A method that says where a model looks.
+
+    A subclass is one file: its options as fields, and `plan`, which must finish with a dict that has `"maps"`,
+    `(m, g, g, 1)` or `(m, h, w, 1)`; every other entry `(m, ...)` becomes an extra of the `Explanation`.
+    """
+
+    estimand: ClassVar[str] = ""
+    exempt: ClassVar[dict[str, str]] = {}
+    traceable: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        _FOUND.append(cls)
+
+    @abc.abstractmethod
+    def plan(self, layout: Layout, outputs: Any) -> Stages:
+        """The method itself, for samples of this layout and a model with outputs of this spec."""
+
+    def described_estimand(self) -> str:
+        """What the maps estimate with these options, in words."""
+        return self.estimand
+
+    def cost(self, sample_shape: tuple[int, ...], outputs: Any = None) -> int:
+        """Forwards a sample, at most."""
+        plans = self.plan(self.access.layout(sample_shape), outputs)
+        return sum(_forwards(plan) for plan in (plans if isinstance(plans, tuple) else (plans,)))
+
+    @final
+    def explain(self, inputs: Any, targets: Any = None, out: Any = None) -> Any:
+        """The maps of these inputs.
+
+        Parameters
+        ----------
+        inputs : `(n, h, w, c)`: a NumPy array, a tensor, a list of samples, a `tf.data.Dataset` (batched or not, with
+            or without targets), uint8 or float; several inputs are a dict or a tuple.
+        targets : None for the predicted class, one class id for all, ids `(n,)`, weights over the classes
+            `(n, classes)`, or what the operator defines.
+        out : a folder; each group of maps is written there, and a run that was stopped goes on from there.
+
+        Returns
+        -------
+        explanation : an `Explanation` with maps `(n, h, w, 1)`; within a `tf.function` the tensor of the maps alone.
+
+        Raises
+        ------
+        ValueError, TypeError : inputs or targets that do not fit the model, each with its remedy.
+        ModelError : a model that the method cannot take.
+        WriteError : `out` cannot be written; what was computed is kept.
+        """
+        if tf.inside_function():
+            return self._explain_in_graph(inputs, targets)["attributions"]
+        return Explanation.concatenate(list(self.stream(inputs, targets, out)))
+
+    def __call__(self, inputs: Any, targets: Any = None) -> Any:
+        """The same as `explain`."""
+        return self.explain(inputs, targets)
+
+    @final
+    def stream(self, inputs: Any, targets: Any = None, out: Any = None) -> Iterator[Explanation]:
+        """One `Explanation` for each group of samples, as soon as it is known; the data set is read once."""
+        name = type(self).__name__
+        reader = Reader(inputs, targets, self._sample_rank(inputs), f"{name}.explain")
+        explained = "given" if reader.has_targets else "predicted"
+        shards = None if out is None else Shards(out, {**self._fingerprint(), "targets": explained})
+        first = self._checked(reader.peek())
+        self.access.ensure_ready(first)
+        forwards = self._forwards_of(first)
+        number = 0
+        with progress_bar(None if reader.count is None else reader.count * forwards, name, self.progress) as bar:
+            # The batch size may shrink on the way, and the groups with it, but not those of a resumable run.
+            size = group_size(forwards, self.engine.batch_size if shards is None else 1)
+            while (samples := reader.read(size)) is not None:
+                yield self._explain_group(samples, shards, number, bar)
+                number += 1
+
+    def _forwards_of(self, inputs: Any) -> int:
+        plans = self._plan_for(inputs)
+        return sum(_forwards(plan) for plan in (plans if isinstance(plans, tuple) else (plans,)))
+
+    def _explain_group(self, samples: Samples, shards: Any, number: int, bar: Any) -> Explanation:
+        marks = digests(leaves(samples.inputs))
+        if shards is not None:
+            known = shards.finished(number, marks, samples.targets)
+            if known is not None:
+                bar.update(len(known) * self._forwards_of(samples.inputs))
+                return known
+        inputs = self._checked(samples.inputs, samples.start)
+        targets, scores = self._answered(inputs, samples.targets, samples.start)
+        answer = self.engine.run(self._plan_for(inputs), inputs, targets, progress=bar.update)
+        answer = {name: np.asarray(value) for name, value in answer.items()}
+        maps = answer.pop("maps")
+        if not np.isfinite(maps).all():
+            raise ModelError(
+                wording(
+                    type(self).__name__,
+                    expected="maps must be finite",
+                    received="NaN or infinity",
+                    remedy="The model answered so for a variant of the input: look at `preprocess` and the baseline.",
+                )
+            )
+        part = Explanation(
+            values=maps,
+            size=self.access.layout(self.engine.explained(inputs).shape[1:]).spatial,
+            targets=targets,
+            scores=scores,
+            digests=marks,
+            method=type(self).__name__,
+            estimand=self.described_estimand(),
+            settings=settings_of(self),
+            versions=versions(),
+            extras=answer,
+            class_names=self.class_names,
+        )
+        if shards is not None:
+            shards.write(number, part)
+        return part
+
+    def _fingerprint(self) -> dict[str, Any]:
+        return {"method": type(self).__name__, "model": model_digest(self.model), "settings": settings_of(self)}
+
+    @tf.autograph.experimental.do_not_convert
+    def _explain_in_graph(self, inputs: Any, targets: Any) -> dict[str, Any]:
+        name = type(self).__name__
+        if not self.traceable:
+            raise ModelError(
+                wording(
+                    name,
+                    expected="the method must run within a graph",
+                    received="a step on the host",
+                    remedy="Call explain outside of tf.function; the class says why in `exempt`.",
+                )
+            )
+        inputs = tf.nest.map_structure(_as_float32, inputs)
+        with tf.init_scope():
+            self.access.ensure_ready(tf.nest.map_structure(_zeros, inputs))
+        bound = self.engine.bind(inputs)
+        explained = self.engine.explained(inputs)
+        outputs = bound.forward(explained)
+        targets = symbolic_targets(targets, outputs, self.engine.operator, name)
+        layout = self.access.layout(tuple(explained.shape[1:]))
+        if layout.shape not in self._plans:
+            self._plans[layout.shape] = self.plan(layout, tf.nest.map_structure(_spec, outputs))
+        answer = self.engine.run(self._plans[layout.shape], inputs, targets)
+        maps = answer["maps"]
+        if layout.is_image and tuple(maps.shape[1:3]) != layout.spatial:
+            maps = at_size(maps, layout.spatial)
+        return {"attributions": maps, "scores": self.engine.operator(bound.forward, explained, targets)}
+
+    @final
+    def as_function(self) -> Any:
+        """A pure function `(inputs, targets) -> {"attributions", "scores"}` of tensors, to export with the model."""
+
+        def explain(inputs: Any, targets: Any = None) -> dict[str, Any]:
+            return self.engine.in_graph(self._explain_in_graph, inputs, targets)
+
+        return explain
+
+
+def explainer_classes() -> list[type[Explainer]]:
+    """Every concrete explainer that is loaded."""
+    return [cls for cls in _FOUND if not inspect.isabstract(cls) and cls.__module__.startswith("xsparks.")]
+
+
+def _forwards(plan: Plan | Loop) -> int:
+    if isinstance(plan, Loop):
+        return plan.steps
+    return plan.rounds * (plan.count if isinstance(plan.count, int) else 1)
+
+
+def _zeros(leaf: Any) -> np.ndarray:
+    return np.zeros((1, *leaf.shape[1:]), leaf.dtype.as_numpy_dtype)
+
+
+def _spec(leaf: Any) -> tf.TensorSpec:
+    return tf.TensorSpec((None, *leaf.shape[1:]), leaf.dtype)
+
+
+def _as_float32(leaf: Any) -> Any:
+    leaf = tf.convert_to_tensor(leaf)
+    return tf.cast(leaf, tf.float32) if leaf.dtype.is_floating or leaf.dtype == tf.uint8 else leaf

@@ -1,0 +1,9 @@
+"""Floor 2: what a method shows the model instead of the input."""
+
+from .baselines import as_baseline as as_baseline
+from .blends import Amplitude as Amplitude
+from .blends import Blur as Blur
+from .blends import Inpainting as Inpainting
+from .blends import as_perturbation as as_perturbation
+from .masks import cells_to_pixels as cells_to_pixels
+from .orderings import importance_ranks as importance_ranks

@@ -1,0 +1,137 @@
+"""How a mask with values in [0, 1] changes an image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import tensorflow as tf
+
+from ..core.checks import check_choice, check_number
+from ..core.errors import wording
+from ..core.layout import Layout
+from .baselines import as_baseline, blurred
+
+
+class Perturbation(Protocol):
+    """`reference` is made once an image, the perturbed image once a mask."""
+
+    def reference(self, inputs: Any, layout: Layout, seed: int, input_range: tuple[float, float] | None) -> Any:
+        """What is computed once for each image `(m, ...)`: a tree `(m, ...)`."""
+        ...
+
+    def __call__(self, inputs: Any, mask: Any, reference: Any) -> Any:
+        """The images `(b, ...)` seen through the masks."""
+        ...
+
+
+@dataclass(frozen=True)
+class Inpainting:
+    """The image where the mask is 1, a baseline where it is 0: `x * M + baseline * (1 - M)`.
+
+    Parameters
+    ----------
+    baseline : as for `Deletion`; `"zero"` is the published choice, and mid-grey for inputs in [-1, 1].
+    """
+
+    baseline: Any = "zero"
+
+    def reference(self, inputs: Any, layout: Layout, seed: int, input_range: tuple[float, float] | None) -> Any:
+        """The baseline of every image; nothing for zero."""
+        if isinstance(self.baseline, str) and self.baseline == "zero":
+            return ()
+        return as_baseline(self.baseline, layout, seed, input_range, "Inpainting")(inputs)
+
+    def __call__(self, inputs: Any, mask: Any, reference: Any) -> Any:
+        """The inpainted images."""
+        if isinstance(reference, tuple):
+            return inputs * mask
+        return reference + (inputs - reference) * mask
+
+
+@dataclass(frozen=True)
+class Blur:
+    """The image where the mask is 1, its blurred copy where it is 0.
+
+    Parameters
+    ----------
+    sigma : deviation of the Gaussian in pixels.
+    """
+
+    sigma: float = 10.0
+
+    def __post_init__(self) -> None:
+        check_number("Blur", "sigma", self.sigma, minimum=0.1, remedy="Use 10 for images of 224 pixels.")
+
+    def reference(self, inputs: Any, layout: Layout, seed: int, input_range: tuple[float, float] | None) -> Any:
+        """The blurred copy of every image."""
+        return blurred(inputs, layout, self.sigma)
+
+    def __call__(self, inputs: Any, mask: Any, reference: Any) -> Any:
+        """The partly blurred images."""
+        return reference + (inputs - reference) * mask
+
+
+@dataclass(frozen=True)
+class Amplitude:
+    """The image made brighter or darker: `x + (M - 1/2) * sigma * (high - low)`.
+
+    The published code multiplies where its description adds; the description is followed here.
+
+    Parameters
+    ----------
+    sigma : fraction of the input range, in (0, 2].
+    """
+
+    sigma: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_number("Amplitude", "sigma", self.sigma, minimum=1e-6, maximum=2.0, remedy="Use 1.")
+
+    def reference(self, inputs: Any, layout: Layout, seed: int, input_range: tuple[float, float] | None) -> Any:
+        """The width of the input range, of each image where none is declared."""
+        if input_range is not None:
+            return tf.zeros_like(inputs[:, :1, :1, :1]) + (input_range[1] - input_range[0])
+        axes = list(range(1, len(inputs.shape)))
+        return tf.reduce_max(inputs, axes, keepdims=True) - tf.reduce_min(inputs, axes, keepdims=True)
+
+    def __call__(self, inputs: Any, mask: Any, reference: Any) -> Any:
+        """The images with changed amplitude."""
+        return inputs + (mask - 0.5) * self.sigma * reference
+
+
+@dataclass(frozen=True)
+class Custom:
+    """A function of the user, `(inputs (b, h, w, c), mask (b, h, w, 1)) -> perturbed`."""
+
+    function: Callable[[Any, Any], Any]
+
+    def reference(self, inputs: Any, layout: Layout, seed: int, input_range: tuple[float, float] | None) -> Any:
+        """Nothing."""
+        return ()
+
+    def __call__(self, inputs: Any, mask: Any, reference: Any) -> Any:
+        """What the function makes of the images."""
+        return self.function(inputs, mask)
+
+
+NAMED: dict[str, type] = {"inpainting": Inpainting, "blur": Blur, "amplitude": Amplitude}
+
+
+def as_perturbation(perturbation: Any, where: str) -> Perturbation:
+    """A perturbation from its name, an instance, or a function `(inputs, mask) -> perturbed`."""
+    if isinstance(perturbation, str):
+        return NAMED[check_choice(where, "perturbation", perturbation, NAMED)]()
+    if hasattr(perturbation, "reference"):
+        return perturbation
+    if callable(perturbation):
+        return Custom(perturbation)
+    raise TypeError(
+        wording(
+            f"{where}(perturbation={perturbation!r})",
+            expected="`perturbation` must be 'inpainting', 'blur', 'amplitude' or a function (inputs, mask) -> images",
+            received=type(perturbation).__name__,
+            remedy="Use 'inpainting', the published choice.",
+        )
+    )
