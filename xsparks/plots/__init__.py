@@ -1,0 +1,10 @@
+"""Arrays in, matplotlib figures out: maps over pictures, curves, comparisons and intervals. Floor 1."""
+
+from .comparison import plot_comparison as plot_comparison
+from .curves import plot_curves as plot_curves
+from .images import Displayed as Displayed
+from .images import displayable as displayable
+from .intervals import plot_intervals as plot_intervals
+from .maps import plot_maps as plot_maps
+from .overlays import overlay as overlay
+from .style import Drawing as Drawing
