@@ -1,0 +1,76 @@
+"""What Deletion and Insertion share: pixels change in the order of a map, and the score is followed."""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ..core.checks import check_integer, check_number
+from ..core.layout import Layout
+from ..engine import Metric, Plan, queries, reducers
+from ..perturbations import as_baseline, importance_ranks
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Stepwise(Metric, abc.ABC):
+    """The score along a path on which pixels change in the order of a map.
+
+    Parameters
+    ----------
+    steps : how many steps the path has; each sample costs `steps + 1` forwards.
+    max_fraction : the path ends when this fraction of the pixels is changed, in (0, 1].
+    baseline : what a pixel is before it is inserted or after it is deleted: `"zero"`, `"mean"`, `"blur"`, `"noise"`,
+        a number, an array, or a function of inputs.
+    """
+
+    steps: int = 20
+    max_fraction: float = 1.0
+    baseline: Any = "zero"
+
+    def check(self) -> None:
+        """Checks the options."""
+        name = type(self).__name__
+        check_integer(name, "steps", self.steps, 1, "Use 20.")
+        check_number(name, "max_fraction", self.max_fraction, 1e-6, 1.0, "Use 1 for the whole path.")
+
+    @abc.abstractmethod
+    def shown(self, inputs: Any, baseline: Any, first: Any) -> Any:
+        """The images of a step; `first (b, ...)` is true for the pixels that the map puts first."""
+
+    def plan(self, layout: Layout, outputs: Any) -> Plan:
+        """Rank the pixels once, then show the image at every step of the path."""
+        places = int(np.prod(layout.spatial))
+        changed = np.round(np.linspace(0, self.max_fraction, self.steps + 1) * places).astype(np.int32)
+        baseline = as_baseline(self.baseline, layout, self.seed, self.access.input_range, type(self).__name__)
+
+        def prepare(inputs: Any, maps: Any) -> Any:
+            return importance_ranks(maps, self.seed), baseline(inputs)
+
+        def draw(inputs: Any, side: Any, index: Any) -> tuple[Any, Any]:
+            ranks, reference = side
+            first = ranks < tf.gather(changed, index)[:, None]
+            first = tf.reshape(first, (-1, *layout.spatial))
+            if len(layout.shape) > 1:
+                first = tf.expand_dims(first, layout.channel_axis)
+            return self.shown(inputs, reference, first), ()
+
+        return Plan(
+            count=self.steps + 1,
+            query=queries.score if self.score == "logit" else queries.probability,
+            prepare=prepare,
+            draw=draw,
+            start=reducers.table(self.steps + 1),
+            fold=reducers.collect,
+            finish=reducers.as_is,
+        )
+
+    def summarise(self, answer: Any) -> tuple[np.ndarray, Any]:
+        """The area under the curve over the fraction of pixels, divided by the length of the path."""
+        curve = np.asarray(answer, dtype=np.float64)
+        fractions = np.linspace(0, self.max_fraction, self.steps + 1)
+        area = np.asarray(np.trapezoid(curve, fractions, axis=1))
+        return area / self.max_fraction, (fractions, curve)
