@@ -75,8 +75,7 @@ def latent_map(statistic: Any, degrees: Any, kernel: Any, log_prior: Any = None)
     scale = tf.math.divide_no_nan(tf.reduce_sum(m, -1), tf.reduce_sum(tf.cast(known, m.dtype), -1))
     finite = tf.math.is_finite(scale + tf.reduce_sum(mu, axis=-1) + tf.reduce_sum(kernel, axis=(-2, -1)))
     usable = finite & (scale > 0)
-    # Samples that have no map are solved for a flat one: a Cholesky factor of NaN is NaN in TensorFlow 2.21 on CPUs,
-    # and an error that stops the whole batch elsewhere.
+    # Samples that have no map are solved for a flat one, so that no NaN reaches the Cholesky factors of the batch.
     mu = tf.where(finite[:, None], mu, tf.zeros_like(mu))
     kernel = tf.where(finite[:, None, None], kernel, tf.eye(cells, dtype=kernel.dtype))
     m = tf.where(usable[:, None] & known, m / tf.where(usable, scale, tf.ones_like(scale))[:, None], tf.ones_like(m))

@@ -209,10 +209,8 @@ def gradient_statistic(gradients: Any, points: Any) -> Any:
     """
     size = tf.abs(tf.convert_to_tensor(gradients))
     weights = tf.sqrt(1 - tf.cast(tf.convert_to_tensor(points), size.dtype))
-    # Relative to the largest, since fourth powers of small roots would underflow in float32.
-    largest: Any = tf.reduce_max(size, axis=(-2, -1), keepdims=True)
-    total = tf.reduce_sum(weights * tf.sqrt(tf.math.divide_no_nan(size, largest)), axis=-2)
-    return tf.math.divide_no_nan(total, tf.reduce_sum(weights, axis=-2)) ** 4 * largest[..., 0, :] ** 2
+    total = tf.reduce_sum(weights * tf.sqrt(size), axis=-2)
+    return tf.math.divide_no_nan(total, tf.reduce_sum(weights, axis=-2)) ** 4
 
 
 def _of_gradients(statistic: Any, grid: tuple[int, int], freedom: Any, centre: bool) -> SmoothedMap:

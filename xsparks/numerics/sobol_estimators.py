@@ -209,11 +209,7 @@ def mean_power(differences: Any, power: float = 2.0) -> Any:
     [12.5]
     """
     power = check_number("mean_power", "power", power, 1e-3, 1e3, "Use 1.5 to rank cells, 2 for values.")
-    size = tf.abs(_floating(differences))
-    # Powers of differences within [0, 1]: those of tiny outputs would underflow in float32.
-    largest: Any = tf.reduce_max(size, axis=(-2, -1), keepdims=True)
-    relative = _over_rows(tf.math.divide_no_nan(size, largest) ** power) ** (2 / power)
-    return relative * largest[..., 0, :] ** 2
+    return _over_rows(tf.abs(_floating(differences)) ** power) ** (2 / power)
 
 
 def signed_effect(base: Any, shifted: Any, base_points: Any, shifted_points: Any, total: Any) -> Any:
