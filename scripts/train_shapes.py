@@ -1,10 +1,10 @@
 """Trains the small network that ships as `xsparks.datasets.shapes.load_model()`.
 
     python scripts/train_shapes.py                 # writes xsparks/datasets/shapes_network.keras
-    python scripts/train_shapes.py --out FILE --seed 0 --epochs 16 --pictures 16000
+    python scripts/train_shapes.py --out FILE --seed 0 --epochs 20 --pictures 16000
 
-Six minutes on two free cores. The same seed gives the same weights on the same machine and versions. Run it with the
-oldest Keras that xsparks supports: a newer one reads the file of an older one, not the other way round.
+About eight minutes on two free cores. The same seed gives the same weights on the same machine and versions. Run it
+with the oldest Keras that xsparks supports: a newer one reads the file of an older one, not the other way round.
 
 Batch normalization helps to train and is folded into the convolutions afterwards, so that what ships is nothing but
 convolutions, ReLU, average pooling and one dense layer: affine maps and one kind of bend, which methods that propagate

@@ -258,15 +258,15 @@ def test_the_network_knows_held_out_pictures(network, data: shapes.Shapes) -> No
 
 def test_the_network_looks_at_the_object(network, data: shapes.Shapes) -> None:
     """The gray square that lowers the logit of the class most lies on the object, in most pictures."""
-    side, step, some = 12, 4, data[:60]
+    side, step, some = 12, 6, data[:50]
     images = some.images.astype(np.float32)
     corners = [(row, column) for row in range(0, 64 - side + 1, step) for column in range(0, 64 - side + 1, step)]
-    # The square's centre must be the object's, or one of its neighbours: a ring has a hole.
+    # The middle of the square must touch the object, which one square in four does by chance.
     fell, on_object = [], []
     for row, column in corners:
         covered = images.copy()
         covered[:, row : row + side, column : column + side] = 127.5
-        fell.append(network.predict(covered, batch_size=60, verbose=0)[np.arange(len(some)), some.labels])
+        fell.append(network.predict(covered, batch_size=50, verbose=0)[np.arange(len(some)), some.labels])
         on_object.append(some.masks[:, row + 4 : row + 8, column + 4 : column + 8].any(axis=(1, 2)))
     worst = np.argmin(fell, axis=0)
     assert np.mean(np.array(on_object)[worst, np.arange(len(some))]) > 0.8

@@ -1,0 +1,72 @@
+"""Draws the figures of the documentation on the embedded data set; nothing is picked by hand.
+
+    python scripts/draw_gallery.py docs/images
+
+The images are the first of seed 7; the network is the one that ships with the package.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from xsparks.attributions import SobolAttribution
+from xsparks.datasets import shapes
+from xsparks.metrics import Deletion, Insertion
+from xsparks.plots import plot_comparison, plot_curves
+
+SEED, COUNT = 7, 5
+
+
+def save(figure, folder: Path, name: str) -> None:
+    """Writes a figure as a PNG of moderate size, without the date, so that the same figure is the same file."""
+    figure.savefig(folder / name, dpi=110, metadata={"Software": None})
+
+
+def draw(folder: Path) -> None:
+    """All figures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model, data = shapes.load_model(), shapes.load(COUNT, seed=SEED)
+    titles = [data.class_names[label] for label in data.labels]
+    sobol = SobolAttribution(model, class_names=data.class_names, progress=False)
+    maps = sobol.explain(data.images, data.labels)
+    save(maps.plot(data.images, masks=data.masks, columns=COUNT).figure, folder, "sobol.png")
+
+    kinds = {
+        "smoothed": maps.maps,
+        "unsmoothed": sobol.replace(smooth=False).explain(data.images, data.labels).maps,
+        "published design": sobol.replace(design="paper", smooth=False).explain(data.images, data.labels).maps,
+        "signed": sobol.replace(signed=True).explain(data.images, data.labels).maps,
+    }
+    metrics = {
+        "Deletion": Deletion(model, data.images, data.labels, progress=False),
+        "Insertion": Insertion(model, data.images, data.labels, progress=False),
+    }
+    scores = {kind: {name: float(metric(found)) for name, metric in metrics.items()} for kind, found in kinds.items()}
+    comparison = plot_comparison(data.images, kinds, scores=scores, titles=titles, masks=data.masks)
+    save(comparison.figure, folder, "sobol_kinds.png")
+
+    many = shapes.load(48, seed=SEED)
+    deletion = Deletion(model, many.images, many.labels, progress=False)
+    rows, columns = np.mgrid[: many.images.shape[1], : many.images.shape[2]]
+    height, width = many.images.shape[1:3]
+    centre = -np.hypot(rows - (height - 1) / 2, columns - (width - 1) / 2)
+    chance = np.random.default_rng(SEED).random(many.images.shape[:3])
+    curves = {}
+    for name, found in {
+        "Sobol": sobol,
+        "centre of the image": np.broadcast_to(centre, chance.shape),
+        "random order": chance,
+    }.items():
+        score = deletion(found)
+        curves[name] = (score.curve[0], score.curve[1].mean(axis=0), score.curve_interval())
+    drawing = plot_curves(
+        curves, xlabel="fraction of pixels deleted", ylabel="probability of the class", title="Deletion, 48 images"
+    )
+    save(drawing.figure, folder, "deletion.png")
+
+
+if __name__ == "__main__":
+    draw(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/images"))
