@@ -52,11 +52,12 @@ class SobolAttribution(Explainer):
     estimator : `"jansen"`, `"homma"`, `"saltelli"`, `"janon"` or `"glen"`.
     order : `"total"`, `"first"` (first-order indices), or `"both"` (total maps, `.first` beside them); the last two
         need a design whose two halves are independent, and one forward more a row.
-    perturbation : `"inpainting"` (`x * M`), `"blur"`, `"amplitude"`, an instance such as `Inpainting(baseline="mean")`,
-        or a function `(inputs (b, h, w, c), mask (b, h, w, 1)) -> images`.
+    perturbation : `"inpainting"` (`x * M`, about the middle of the input range where one is declared),
+        `"mean"` (about the mean colour of the image), `"blur"`, `"amplitude"`, an instance such as
+        `Inpainting(baseline="noise")`, or a function `(inputs (b, h, w, c), mask (b, h, w, 1)) -> images`.
     signed : maps with a sign, `rho_i sqrt(S_Ti)`, where `rho_i` is the mean slope over its root mean square.
-    replicates : independent parts of the design, from which the interval of each cell is made; None for 4, or one a
-        round with `stop_when`; 1 for no interval.
+    replicates : independent parts of the design, from which the interval of each cell is made; None for up to 4
+        of at least 4 rows (2 of the half-shift), or one a round with `stop_when`; 1 for no interval.
     stop_when : stop as soon as the ranking of the cells is this reliable, in (0, 1): the Spearman correlation between
         the maps of odd and even rows, stepped up to all rows after Spearman and Brown. None uses all rows.
     assist : None; `"outputs"` lets all outputs of the same forwards guide the smoothing; `"gradients"` uses
@@ -67,7 +68,7 @@ class SobolAttribution(Explainer):
     -------
     maps : `(n, h, w, 1)`, kept on the grid; not negative where Jansen estimates total indices, unless `signed`.
         Extras: `.raw (n, g, g, 1)`, the estimate of each cell before smoothing; `.interval (n, g, g, 2)`, its 95 %
-        interval, not clipped at 0; `.forwards (n,)`; `.first`; `.estimand` says what the numbers estimate.
+        interval; `.forwards (n,)`; `.first`; `.estimand` says what the numbers estimate.
 
     Raises
     ------
@@ -128,7 +129,9 @@ class SobolAttribution(Explainer):
             return 1
         if self.stop_when is not None:
             return max(1, self.nb_design // 2)
-        return next((parts for parts in (4, 2) if self.nb_design % parts == 0 and self.nb_design >= 2 * parts), 1)
+        # Blocks of the nested half-shift cost no precision; parts drawn apart need rows of their own.
+        rows = 2 if self.design == "half_shift" else 4
+        return next((parts for parts in (4, 2) if self.nb_design % parts == 0 and self.nb_design >= rows * parts), 1)
 
     def check(self) -> None:
         """Checks the options and how they fit together."""

@@ -195,7 +195,8 @@ def _interval(method: SobolAttribution, table: Any, step: Any) -> Any:
         return replicate_interval(first_order(base, parts[..., -1], changed))
     # One variance, of all rows: a ratio of two noisy numbers has no honest interval.
     variance = output_variance(table[:, :, 0], table[:, :, 1 : dimension + 1])[:, None]
-    return replicate_interval(total_order(method.estimator, base, changed, step, variance))
+    values = total_order(method.estimator, base, changed, step, variance)
+    return replicate_interval(values, positive=method.estimator in ("jansen", "janon"))
 
 
 def _on_grid(value: Any, grid: tuple[int, int]) -> Any:

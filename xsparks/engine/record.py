@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 # How a result is computed and shown, not what it is.
-_NOT_SETTINGS = ("model", "inputs", "targets", "progress", "batch_size", "jit_compile")
+_NOT_SETTINGS = ("model", "inputs", "targets", "progress", "batch_size", "jit_compile", "class_names")
 
 
 def versions() -> dict[str, str]:

@@ -104,7 +104,8 @@ class ModelAccess:
         if hasattr(self._call, "settled"):
             return
         function, host_only = self._call, False
-        with tf.Graph().as_default():
+        # The graph of a function: a plain tf.Graph cannot read the variables of a model inside the callable.
+        with tf.__internal__.FuncGraph("settle").as_default():
             symbols = tf.nest.map_structure(
                 lambda leaf: tf.compat.v1.placeholder(leaf.dtype, (None, *leaf.shape[1:])), first
             )

@@ -12,7 +12,7 @@ from ..core.checks import check_choice
 from ..core.errors import wording
 from ..core.layout import Layout
 
-NAMES = ("zero", "mean", "blur", "noise")
+NAMES = ("zero", "middle", "mean", "blur", "noise")
 # A tenth of the side at two deviations each way: no object of a photograph is left, its colours are.
 BLUR_SIGMA = 0.05
 
@@ -24,13 +24,14 @@ def as_baseline(
 
     Parameters
     ----------
-    baseline : `"zero"`; `"mean"`, the mean colour of the image; `"blur"`, a Gaussian of 5 % of the shorter side;
-        `"noise"`, uniform over the input range, the same for all images; a number; an array of the shape of a
-        sample, or that spreads over it; or a function of inputs.
+    baseline : `"zero"`; `"middle"`, the middle of the input range, zero where none is declared (a network that scales
+        its inputs to [-1, 1] sees zeros either way); `"mean"`, the mean colour of the image; `"blur"`, a Gaussian of
+        5 % of the shorter side; `"noise"`, uniform over the input range, the same for all images; a number; an array
+        of the shape of a sample, or that spreads over it; or a function of inputs.
     input_range : what noise spans; None takes that of each image.
     """
     if callable(baseline):
-        return baseline
+        return lambda inputs: tf.zeros_like(inputs) + tf.cast(baseline(inputs), inputs.dtype)
     if isinstance(baseline, str):
         name = check_choice(where, "baseline", baseline, NAMES)
         if name == "blur" and not layout.is_image:
@@ -44,6 +45,7 @@ def as_baseline(
             )
         return {
             "zero": tf.zeros_like,
+            "middle": lambda inputs: tf.zeros_like(inputs) + sum(input_range or (0.0, 0.0)) / 2,
             "mean": lambda inputs: _mean_colour(inputs, layout),
             "blur": lambda inputs: blurred(inputs, layout, max(0.5, BLUR_SIGMA * min(layout.spatial))),
             "noise": lambda inputs: _noise(inputs, seed, input_range),
@@ -86,7 +88,7 @@ def _noise(inputs: Any, seed: int, input_range: tuple[float, float] | None) -> A
         axes = list(range(1, len(inputs.shape)))
         low = tf.reduce_min(inputs, axis=axes, keepdims=True)
         high = tf.reduce_max(inputs, axis=axes, keepdims=True)
-    return low + (high - low) * uniform
+    return tf.zeros_like(inputs) + low + (high - low) * uniform
 
 
 def blurred(inputs: Any, layout: Layout, sigma: float) -> Any:

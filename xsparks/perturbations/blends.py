@@ -32,14 +32,16 @@ class Inpainting:
 
     Parameters
     ----------
-    baseline : as for `Deletion`; `"zero"` is the published choice, and mid-grey for inputs in [-1, 1].
+    baseline : as for `Deletion`. `"middle"` is what the published zero is to a network that eats [-1, 1], wherever
+        its preprocessing stands; black, the zero of 0..255, cannot hide what is dark.
     """
 
-    baseline: Any = "zero"
+    baseline: Any = "middle"
 
     def reference(self, inputs: Any, layout: Layout, seed: int, input_range: tuple[float, float] | None) -> Any:
         """The baseline of every image; nothing for zero."""
-        if isinstance(self.baseline, str) and self.baseline == "zero":
+        nothing = ("zero", "middle") if input_range is None else ("zero",)
+        if isinstance(self.baseline, str) and self.baseline in nothing:
             return ()
         return as_baseline(self.baseline, layout, seed, input_range, "Inpainting")(inputs)
 
@@ -116,13 +118,18 @@ class Custom:
         return self.function(inputs, mask)
 
 
-NAMED: dict[str, type] = {"inpainting": Inpainting, "blur": Blur, "amplitude": Amplitude}
+NAMED: dict[str, Perturbation] = {
+    "inpainting": Inpainting(),
+    "mean": Inpainting("mean"),
+    "blur": Blur(),
+    "amplitude": Amplitude(),
+}
 
 
 def as_perturbation(perturbation: Any, where: str) -> Perturbation:
     """A perturbation from its name, an instance, or a function `(inputs, mask) -> perturbed`."""
     if isinstance(perturbation, str):
-        return NAMED[check_choice(where, "perturbation", perturbation, NAMED)]()
+        return NAMED[check_choice(where, "perturbation", perturbation, NAMED)]
     if hasattr(perturbation, "reference"):
         return perturbation
     if callable(perturbation):
@@ -130,7 +137,7 @@ def as_perturbation(perturbation: Any, where: str) -> Perturbation:
     raise TypeError(
         wording(
             f"{where}(perturbation={perturbation!r})",
-            expected="`perturbation` must be 'inpainting', 'blur', 'amplitude' or a function (inputs, mask) -> images",
+            expected=f"`perturbation` must be {', '.join(map(repr, NAMED))} or a function (inputs, mask) -> images",
             received=type(perturbation).__name__,
             remedy="Use 'inpainting', the published choice.",
         )

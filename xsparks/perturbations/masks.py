@@ -24,8 +24,10 @@ def cells_to_pixels(cells: Any, grid: tuple[int, int], layout: Layout) -> Any:
     mask : `(b, h, w, 1)`, or `(b, 1, h, w)` for samples with the channel first.
     """
     height, width = layout.spatial
-    rows = np.arange(height) * grid[0] // height
-    columns = np.arange(width) * grid[1] // width
+    # The cell under the centre of each pixel, as enlarging by the nearest neighbour has it.
+    rows, columns = (
+        (2 * np.arange(size) + 1) * number // (2 * size) for size, number in zip((height, width), grid, strict=True)
+    )
     # Columns first: the second gather then copies whole rows, which is many times faster than single pixels.
     mask = tf.gather(tf.reshape(cells, (-1, *grid)), columns, axis=2)
     mask = tf.gather(mask, rows, axis=1)
