@@ -1,0 +1,121 @@
+"""Methods by the name that is typed, with their options."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..core.errors import nearest, wording
+
+if TYPE_CHECKING:
+    from ..engine import Explainer
+
+# Options that have a place of their own on the command line.
+_OWN_WORDS = {
+    "model": "MODEL",
+    "preprocess": "--preprocess",
+    "batch_size": "--batch-size",
+    "seed": "--seed",
+    "progress": "--quiet",
+    "class_names": "--class-names",
+}
+_WORDS = {"true": True, "false": False, "none": None}
+
+
+def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
+    """The values of `--set NAME=VALUE`: numbers, tuples, true, false, none; everything else is text.
+
+    Raises
+    ------
+    ValueError : no `=`, or an option that has a word of its own.
+
+    Example
+    -------
+    >>> parse_options(["grid_size=7", "design=paper", "smooth=false", "stop_when=.9"])
+    {'grid_size': 7, 'design': 'paper', 'smooth': False, 'stop_when': 0.9}
+    """
+    options = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise ValueError(
+                wording(
+                    f"--set {pair}",
+                    expected="`--set` must have the form NAME=VALUE",
+                    received=repr(pair),
+                    remedy="For example --set grid_size=7.",
+                )
+            )
+        if name in _OWN_WORDS:
+            raise ValueError(
+                wording(
+                    f"--set {pair}",
+                    expected="`--set` is for the method's own options",
+                    received=repr(name),
+                    remedy=f"Use {_OWN_WORDS[name]}.",
+                )
+            )
+        options[name] = _value(value.strip())
+    return options
+
+
+def _value(text: str) -> Any:
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def methods() -> dict[str, type[Explainer]]:
+    """Every attribution method by its name on the command line: in lower case, without "Attribution"."""
+    from .. import attributions
+    from ..engine import explainer_classes
+
+    own = [found for found in explainer_classes() if found.__module__.startswith(attributions.__name__)]
+    return {found.__name__.removesuffix("Attribution").lower(): found for found in own}
+
+
+def method_class(name: str) -> type[Explainer]:
+    """The method of this name.
+
+    Raises
+    ------
+    ValueError : there is none; the nearest names are listed.
+    """
+    known = methods()
+    wanted = name.lower().removesuffix("attribution")
+    if wanted not in known:
+        raise ValueError(
+            wording(
+                f"--method {name}",
+                expected="`--method` must be the name of an attribution method",
+                received=repr(name),
+                remedy=nearest(wanted, sorted(known)),
+            )
+        )
+    return known[wanted]
+
+
+def check_options(method: type[Explainer], options: dict[str, Any]) -> None:
+    """Refuses options that the method does not have; their values are checked by the method itself.
+
+    Raises
+    ------
+    ValueError : an unknown option; the nearest names are listed.
+    """
+    known = [field.name for field in dataclasses.fields(method) if field.name not in _OWN_WORDS]
+    for name, value in options.items():
+        if name not in known:
+            raise ValueError(
+                wording(
+                    f"--set {name}={value}",
+                    expected=f"`{name}` must be an option of {method.__name__}",
+                    received=repr(name),
+                    remedy=nearest(name, known),
+                )
+            )
