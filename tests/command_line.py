@@ -14,7 +14,8 @@ from xsparks.cli import main
 
 NAMES = ("red, rouge", "green, vert", "blue, bleu")
 SIZE = 16
-FAST = ("--set", "grid_size=4", "--set", "nb_design=2", "--batch-size", "32")
+# The pictures are black, which only a dark baseline leaves as it is.
+FAST = ("--set", "grid_size=4", "--set", "nb_design=2", "--set", "perturbation=mean", "--batch-size", "32")
 
 
 def colour_model(softmax: bool = False) -> keras.Model:

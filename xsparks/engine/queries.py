@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from ..core.errors import ModelError, wording
 from ..models.operators import regression
 from .plan import Bound, Query
 
@@ -42,7 +43,7 @@ def gradient(bound: Bound, operator: Any, inputs: Any, targets: Any) -> Any:
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         scores = operator(bound.forward, inputs, targets)
-    return tape.gradient(scores, inputs)
+    return _gradient(tape, scores, inputs)
 
 
 def gradient_of(build: Any) -> Query:
@@ -52,6 +53,21 @@ def gradient_of(build: Any) -> Query:
         with tf.GradientTape() as tape:
             tape.watch(drawn["variable"])
             scores = operator(bound.forward, build(drawn), targets)
-        return {"score": scores, "gradient": tape.gradient(scores, drawn["variable"])}
+        return {"score": scores, "gradient": _gradient(tape, scores, drawn["variable"])}
 
     return query
+
+
+def _gradient(tape: tf.GradientTape, scores: Any, variable: Any) -> Any:
+    found = tape.gradient(scores, variable)
+    if found is None:
+        raise ModelError(
+            wording(
+                "gradient",
+                expected="the score must depend on the inputs by operations that have gradients",
+                received="no gradient",
+                remedy="Look for rounding, argmax or tf.stop_gradient in the model, `preprocess` or the operator, or "
+                "use a method without gradients.",
+            )
+        )
+    return found

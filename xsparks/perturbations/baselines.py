@@ -31,7 +31,8 @@ def as_baseline(
     input_range : what noise spans; None takes that of each image.
     """
     if callable(baseline):
-        return lambda inputs: tf.zeros_like(inputs) + tf.cast(baseline(inputs), inputs.dtype)
+        function: Callable[[Any], Any] = baseline
+        return lambda inputs: tf.zeros_like(inputs) + tf.cast(function(inputs), inputs.dtype)
     if isinstance(baseline, str):
         name = check_choice(where, "baseline", baseline, NAMES)
         if name == "blur" and not layout.is_image:
