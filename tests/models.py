@@ -31,7 +31,7 @@ def convolutional(shape: tuple[int, ...] = SHAPE, activation: str | None = None,
     inputs = keras.Input(shape)
     x = keras.layers.Conv2D(6, 3, padding="same", activation="relu", kernel_initializer=uniform(), name="first")(inputs)
     x = keras.layers.Conv2D(8, 3, strides=2, activation="relu", kernel_initializer=uniform(), name="second")(x)
-    x = keras.layers.Flatten()(x)
+    x = keras.layers.Flatten(name="flatten")(x)
     outputs = keras.layers.Dense(CLASSES, activation=activation, kernel_initializer=uniform(), name="head")(x)
     return keras.Model(inputs, outputs)
 

@@ -40,8 +40,11 @@ def mask_of(found: list[list[float]]) -> np.ndarray:
     return mask
 
 
-def explained(folder: Path, network: str, count: int, out: Path, *options: object) -> list[bool]:
-    """Whether the highest value of each map lies in a box of the labelled object."""
+def explained(folder: Path, network: str, count: int, out: Path, *options: object) -> list[float]:
+    """How many times denser each map is in the boxes of the labelled object than over the whole picture.
+
+    The predicted class is explained, which is not always the label: a maximum may rightly lie elsewhere.
+    """
     chosen = photographs(folder, count)
     files = [folder / "imagenet_val_500" / "images" / row["file"] for row in chosen]
     names = folder / "imagenet_meta" / "imagenet_classes_1000.txt"
@@ -50,27 +53,28 @@ def explained(folder: Path, network: str, count: int, out: Path, *options: objec
     record = results(out)
     assert [Path(image["file"]).name for image in record["images"]] == [row["file"] for row in chosen]
     masks = boxes(folder)
-    hits = []
+    densities = []
     for image, row in zip(record["images"], chosen, strict=True):
         assert image["class_name"] and 0 < image["probability"] <= 1
         values = Explanation.load(out / image["map"]).maps[0, ..., 0]
         assert values.shape == (224, 224) and np.isfinite(values).all()
         # The square photographs are resized as a whole, so that places are fractions of the side.
-        y, x = (np.array(np.unravel_index(values.argmax(), values.shape)) + 0.5) * SIDE / 224
-        hits.append(bool(mask_of(masks[row["file"]])[int(y), int(x)]))
-    return hits
+        places = ((np.arange(224) + 0.5) * SIDE / 224).astype(int)
+        inside = mask_of(masks[row["file"]])[np.ix_(places, places)]
+        densities.append(float(values[inside].mean() / values.mean()))
+    return densities
 
 
 @pytest.mark.imagenet
 @pytest.mark.slow
 def test_mobilenet_looks_at_the_objects(data_folder: Path, tmp_path: Path) -> None:
-    hits = explained(data_folder, "mobilenet_v2", 4, tmp_path, "--preprocess", "tf", "--set", "grid_size=7")
-    assert sum(hits) >= 3, hits
+    densities = explained(data_folder, "mobilenet_v2", 4, tmp_path, "--preprocess", "tf", "--set", "grid_size=7")
+    assert min(densities) > 1 and np.mean(densities) > 1.8, densities
 
 
 @pytest.mark.imagenet
 @pytest.mark.slow
 def test_resnet_looks_at_the_objects(data_folder: Path, tmp_path: Path) -> None:
-    hits = explained(data_folder, "resnet50", 2, tmp_path, "--set", "grid_size=7", "--set", "nb_design=2")
-    assert sum(hits) >= 1, hits
+    densities = explained(data_folder, "resnet50", 2, tmp_path, "--set", "grid_size=7", "--set", "nb_design=2")
+    assert min(densities) > 1 and np.mean(densities) > 1.3, densities
     assert results(tmp_path)["images"][0]["forwards"] == 2 * 50

@@ -14,7 +14,19 @@ from xsparks.cli import machine
 from xsparks.cli.doctor import doctor
 from xsparks.cli.installed import installed_distributions, problems
 
-HEALTHY = {"tensorflow": "2.21.0", "opencv-python-headless": "4.12.0.88", "numpy": "2.4.0"}
+# Everything that xsparks itself requires, for `doctor` asks its metadata where it is installed.
+HEALTHY = {
+    "tensorflow": "2.21.0",
+    "keras": "3.15.1",
+    "numpy": "2.4.0",
+    "scipy": "1.17.1",
+    "scikit-learn": "1.9.1",
+    "opencv-python-headless": "4.12.0.88",
+    "matplotlib": "3.11.2",
+    "deel-lip": "1.5.0",
+    "jinja2": "3.1.6",
+    "tqdm": "4.70.1",
+}
 
 
 def test_a_healthy_installation_has_no_problem() -> None:

@@ -58,7 +58,7 @@ def form(kind: str, folder: str):
         "TFSMLayer": lambda: keras.layers.TFSMLayer(folder, call_endpoint="serve"),
         "legacy": legacy,
         "sequential": lambda: keras.Sequential(network().layers),
-        "layer in a model": lambda: keras.Sequential([keras.layers.Rescaling(1.0), network()]),
+        "layer in a model": lambda: keras.Sequential([keras.layers.Activation("linear"), network()]),
         "clone": lambda: copied(network()),
         "half": lambda: lambda x: tf.cast(network()(x), tf.float16),
         "double": lambda: lambda x: tf.cast(network()(x), tf.float64),

@@ -50,6 +50,14 @@ def test_zero_number_colour_and_array():
     np.testing.assert_array_equal(baseline_of(X[1]), np.broadcast_to(X[1], X.shape))
 
 
+def test_middle_is_that_of_the_declared_range():
+    np.testing.assert_array_equal(baseline_of("middle", input_range=(0.0, 255.0)), np.full_like(X, 127.5))
+    np.testing.assert_array_equal(baseline_of("middle", input_range=(-1.0, 1.0)), np.zeros_like(X))
+    np.testing.assert_array_equal(baseline_of("middle"), np.zeros_like(X))
+    grey = perturbed(Inpainting(), MASK, input_range=(0.0, 255.0))
+    np.testing.assert_allclose(grey, X * MASK + 127.5 * (1 - MASK), atol=1e-3)
+
+
 def test_mean_is_the_colour_of_each_image():
     wanted = np.broadcast_to(X.mean((1, 2), keepdims=True), X.shape)
     np.testing.assert_allclose(baseline_of("mean"), wanted, rtol=1e-5)

@@ -21,5 +21,7 @@ def progress_bar(total: int | None, label: str, shown: bool | None, unit: str = 
 
 
 def _watched() -> bool:
-    """Whether a person is likely to see the bar."""
-    return sys.stderr.isatty() or "ipykernel" in sys.modules
+    """Whether a person is likely to see the bar: on a terminal, or in the process of a notebook's kernel."""
+    shell = sys.modules.get("IPython")
+    session = shell.get_ipython() if shell is not None else None
+    return sys.stderr.isatty() or hasattr(session, "kernel")
