@@ -106,6 +106,14 @@ def test_a_batch_that_never_fits():
     says(ModelError, f"(batch_size=1)`: {text}", lambda: sobol(operator=exhausted).explain(X))
 
 
+def test_a_score_without_a_gradient():
+    says(
+        ModelError,
+        "`gradient`: the score must depend on the inputs by operations that have gradients, got no gradient. Look for",
+        lambda: sobol(preprocess=tf.round, smooth=True, assist="gradients").explain(X),
+    )
+
+
 class OnTheHost(Explainer):
     """A method that cannot run in a graph."""
 

@@ -68,6 +68,7 @@ def explained(folder: Path, network: str, count: int, out: Path, *options: objec
 @pytest.mark.imagenet
 @pytest.mark.slow
 def test_mobilenet_looks_at_the_objects(data_folder: Path, tmp_path: Path) -> None:
+    """Slow: 1,600 forwards of a real network."""
     densities = explained(data_folder, "mobilenet_v2", 4, tmp_path, "--preprocess", "tf", "--set", "grid_size=7")
     assert min(densities) > 1 and np.mean(densities) > 1.8, densities
 
@@ -75,6 +76,7 @@ def test_mobilenet_looks_at_the_objects(data_folder: Path, tmp_path: Path) -> No
 @pytest.mark.imagenet
 @pytest.mark.slow
 def test_resnet_looks_at_the_objects(data_folder: Path, tmp_path: Path) -> None:
+    """Slow: the file of 51 MB, and 200 forwards of a large network."""
     densities = explained(data_folder, "resnet50", 2, tmp_path, "--set", "grid_size=7", "--set", "nb_design=2")
     assert min(densities) > 1 and np.mean(densities) > 1.3, densities
     assert results(tmp_path)["images"][0]["forwards"] == 2 * 50

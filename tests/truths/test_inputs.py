@@ -149,6 +149,7 @@ def test_batches_that_hold_nothing_are_passed_over():
     dataset = tf.data.Dataset.from_generator(
         generate, output_signature=tf.TensorSpec((None, *models.SHAPE), tf.float32)
     )
+    np.testing.assert_array_equal(Reader(dataset, Y, 3).peek(), X[:1])
     np.testing.assert_array_equal(read_all(Reader(dataset, Y, 3), 3)[0][0], X)
 
 

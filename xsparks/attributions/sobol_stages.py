@@ -28,7 +28,6 @@ from ..numerics.sobol_estimators import (
     first_order,
     mean_power,
     output_differences,
-    output_variance,
     signed_effect,
     total_order,
 )
@@ -194,8 +193,15 @@ def _interval(method: SobolAttribution, table: Any, step: Any) -> Any:
     if method.order == "first":
         return replicate_interval(first_order(base, parts[..., -1], changed))
     # One variance, of all rows: a ratio of two noisy numbers has no honest interval.
-    variance = output_variance(table[:, :, 0], table[:, :, 1 : dimension + 1])[:, None]
+    outputs = parts[..., : dimension + 1]
+    mean = tf.reduce_mean(outputs, axis=(1, 2, 3), keepdims=True)
+    spread = tf.reduce_mean((outputs - mean) ** 2, axis=(2, 3))
+    variance = tf.reduce_mean(spread, axis=1, keepdims=True)
     values = total_order(method.estimator, base, changed, step, variance)
+    if method.estimator not in ("janon", "glen"):
+        # How the variance differs between parts belongs to the error of a ratio (the delta method).
+        surplus: Any = tf.math.divide_no_nan(spread - variance, variance)
+        values -= tf.reduce_mean(values, axis=1, keepdims=True) * surplus[..., None]
     return replicate_interval(values, positive=method.estimator in ("jansen", "janon"))
 
 
