@@ -206,12 +206,22 @@ def test_maps_of_a_shuffled_dataset_are_put_in_order(metric):
     np.testing.assert_allclose(np.sort(both.per_sample), np.sort(wanted.per_sample), rtol=1e-4)
 
 
+@BOTH
+def test_many_samples_meet_the_maps_of_their_place(metric):
+    """Samples are held in groups; maps without fingerprints are taken in the order of the inputs."""
+    images, targets = models.images(19), np.arange(19) % 4
+    maps = np.random.default_rng(1).normal(size=(19, 8, 12))
+    together = metric(network(), images, targets, steps=40).evaluate(maps).per_sample
+    last = metric(network(), images[11:], targets[11:], steps=40).evaluate(maps[11:]).per_sample
+    np.testing.assert_allclose(together[11:], last, rtol=1e-4)
+
+
 def test_maps_on_a_grid_and_maps_with_channels():
     coarse = np.random.default_rng(0).random((5, 2, 3)).astype(np.float32)
     metric = Deletion(network(), X, TARGETS)
     fine = Explanation(coarse[..., None], size=(8, 12)).maps
     np.testing.assert_allclose(metric.evaluate(coarse).per_sample, metric.evaluate(fine).per_sample, rtol=1e-5)
-    colours = MAPS[..., None] + np.array([-1.0, 0.0, 1.0])
+    colours = MAPS[..., None] * np.array([-1.0, 3.0, 1.0])
     np.testing.assert_allclose(metric.evaluate(colours).per_sample, metric.evaluate(MAPS).per_sample, rtol=1e-5)
 
 
