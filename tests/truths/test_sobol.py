@@ -143,7 +143,7 @@ def test_no_forward_is_wasted(options, forwards, batch_size):
     explainer = SobolAttribution(spy, grid_size=(2, 3), nb_design=4, batch_size=batch_size, **options)
     maps = explainer.explain(X[:3], 1)
     np.testing.assert_array_equal(maps.forwards, forwards)
-    assert explainer.cost((8, 12, 3), tf.TensorSpec((None, 4))) == forwards
+    assert explainer.cost((8, 12, 3), tf.TensorSpec((None, 4))).forwards == forwards
     spy.seen = 0
     explainer.explain(X[:3], 1)
     # One more an image for its own score.

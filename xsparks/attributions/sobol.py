@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..core.checks import check_choice, check_integer, check_number
-from ..core.errors import ModelError, wording
+from ..core.errors import wording
 from ..core.layout import Layout
 from ..engine import Explainer
 from ..engine.session import Stages
 from ..numerics.sobol_designs import DESIGNS, make_design
 from ..numerics.sobol_estimators import ESTIMATORS
-from ..perturbations import as_perturbation
+from ..perturbations import as_perturbation, grid_of
 from .sobol_stages import gradient_stage, row_stage
 
 ORDERS = ("total", "first", "both")
@@ -113,7 +113,7 @@ class SobolAttribution(Explainer):
     assist: str | None = None
     gradient_masks: int = 32
 
-    exempt: ClassVar[dict[str, str]] = {}
+    kinds: ClassVar[tuple[str, ...]] = ("image",)
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -195,24 +195,7 @@ class SobolAttribution(Explainer):
 
     def plan(self, layout: Layout, outputs: Any) -> Stages:
         """The rows of the design, or gradients, or both in turn."""
-        if not layout.is_image:
-            raise ModelError(
-                wording(
-                    type(self).__name__,
-                    expected="samples must be images (h, w, c)",
-                    received=f"shape {layout.shape}",
-                    remedy="Give tables and series a height and a channel of their own: inputs[:, None, :, None].",
-                )
-            )
-        if any(cells > size for cells, size in zip(self.grid, layout.spatial, strict=True)):
-            raise ValueError(
-                wording(
-                    f"{type(self).__name__}(grid_size={self.grid_size})",
-                    expected=f"the grid must not be finer than the image {layout.spatial}",
-                    received=f"{self.grid}",
-                    remedy="Use a smaller grid_size.",
-                )
-            )
+        grid_of(self.grid_size, layout, type(self).__name__)
         if self.assist == "gradients":
             return gradient_stage(self, layout, final=True)
         rows = row_stage(self, layout, outputs)

@@ -151,6 +151,7 @@ def gradient_stage(method: SobolAttribution, layout: Layout, final: bool) -> Pla
 
     return Plan(
         count=count,
+        backward=True,
         query=queries.gradient_of(build),
         prepare=lambda inputs, side: perturbation.reference(inputs, layout, method.seed, method.access.input_range),
         draw=draw,

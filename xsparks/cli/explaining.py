@@ -114,7 +114,7 @@ def _look_at_model(run: Run) -> None:
     first = _inputs(run, run.files[:1])
     run.explainer.access.ensure_ready(first)
     outputs = run.explainer.engine.output_spec(first)
-    run.forwards = run.explainer.cost(first.shape[1:], outputs)
+    run.forwards = run.explainer.cost(first.shape[1:], outputs).forwards
     if run.explainer.output_layer is None and getattr(outputs, "shape", None) is not None and len(outputs.shape) == 2:
         run.classes = outputs.shape[-1]
     if run.names is not None and run.classes is not None and len(run.names) != run.classes:

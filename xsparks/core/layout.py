@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -25,17 +26,41 @@ class Layout:
 
     @property
     def is_image(self) -> bool:
-        """Whether a sample is a picture of rank 3."""
+        """Whether a sample is a picture `(h, w, c)` or `(c, h, w)`."""
         return len(self.shape) == 3
 
     @property
+    def kind(self) -> str:
+        """What a sample is: `"image"`, `"series"` (steps, features), `"table"` (features), or `"other"`."""
+        return {3: "image", 2: "series", 1: "table"}.get(len(self.shape), "other")
+
+    @property
     def spatial(self) -> tuple[int, ...]:
-        """The sizes of the places: height and width of an image, steps of a series, features of a table."""
+        """The places that a map ranks: height and width of an image, steps and features of a series, features of a
+        table.
+        """
         if self.is_image:
             return self.shape[1:] if self.channels_first else self.shape[:-1]
-        return self.shape[:1]
+        return self.shape
 
     @property
     def channel_axis(self) -> int:
-        """The axis of the channels in a batch."""
+        """The axis of the channels in a batch of images."""
         return 1 if self.is_image and self.channels_first else len(self.shape)
+
+    def spread(self, places: Any) -> Any:
+        """A tensor over the places, `(b, h, w)`, as it multiplies samples: `(b, h, w, 1)`; no new axis but for images.
+
+        Example
+        -------
+        >>> import numpy as np
+        >>> Layout((3, 4, 6), channels_first=True).spread(np.ones((2, 4, 6))).shape
+        (2, 1, 4, 6)
+        """
+        if not self.is_image:
+            return places
+        return places[:, None] if self.channels_first else places[..., None]
+
+    def as_maps(self, places: Any) -> Any:
+        """Values over the places as maps: `(m, h, w, 1)` for images, `(m, t, f)` and `(m, f)` otherwise."""
+        return places[..., None] if self.is_image else places

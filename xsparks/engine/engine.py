@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,9 @@ import tensorflow as tf
 from ..core.errors import ModelError, wording
 from ..models.access import ModelAccess
 from ..models.operators import OPERATORS
+from ..models.places import Place, read_places
 from . import queries, reducers
+from .binding import Binding
 from .compiled import Steps, compile_steps, compiled, specification
 from .graph import run_in_graph
 from .plan import Bound, Loop, Plan
@@ -55,7 +59,7 @@ class Engine:
         self.operator = operator
         self.automatic = batch_size == "auto"
         self.batch_size = self._first_batch_size() if self.automatic else int(batch_size)
-        self._explain_input = explain_input
+        self._binding = Binding(access, explain_input)
         self._jit_compile = jit_compile
         self._cache: dict[Any, Steps] = {}
 
@@ -111,6 +115,19 @@ class Engine:
         """The spec of what the model answers to inputs like these."""
         return specification(self._forward(inputs).get_concrete_function().structured_outputs)
 
+    @cached_property
+    def places(self) -> list[Place]:
+        """The layers that answer with something laid out in space, in the order in which they answer."""
+        found: list[Place] = []
+
+        def read(inputs: Any) -> Any:
+            found[:], reached = read_places(self.access, inputs)
+            return reached
+
+        with tf.init_scope():
+            reached = np.asarray(self.in_graph(read, self.access.trial_inputs()))
+        return [replace(place, reached=bool(matters)) for place, matters in zip(found, reached, strict=True)]
+
     def scores(self, inputs: Any, outputs: Any, targets: Any) -> np.ndarray:
         """The scores `(m,)` of inputs whose outputs are known; a user's own operator runs the model as it likes."""
         if self.operator in OPERATORS.values():
@@ -141,46 +158,11 @@ class Engine:
 
     def explained(self, inputs: Any) -> Any:
         """The explained input of a tree of inputs."""
-        if not isinstance(inputs, dict | tuple):
-            return inputs
-        return inputs[self._key(inputs)]
+        return self._binding.explained(inputs)
 
     def bind(self, inputs: Any) -> Bound:
         """The model as a function of the explained input alone, the others as they are in `inputs`."""
-        if not isinstance(inputs, dict | tuple):
-            return Bound(self.access.forward, self.access.probabilities, self.access.tap, self.access.split)
-        key = self._key(inputs)
-
-        def whole(x: Any) -> Any:
-            if isinstance(inputs, dict):
-                return {**inputs, key: x}
-            return tuple(x if position == key else leaf for position, leaf in enumerate(inputs))
-
-        def tap(layer: Any) -> Callable[[Any], Any]:
-            tapped = self.access.tap(layer)
-            return lambda x: tapped(whole(x))
-
-        return Bound(
-            lambda x: self.access.forward(whole(x)),
-            lambda x: self.access.probabilities(whole(x)),
-            tap,
-            self.access.split,
-        )
-
-    def _key(self, inputs: Any) -> Any:
-        keys = list(inputs) if isinstance(inputs, dict) else list(range(len(inputs)))
-        if len(keys) == 1 and self._explain_input is None:
-            return keys[0]
-        if self._explain_input not in keys:
-            raise ValueError(
-                wording(
-                    f"{self.access.where}(explain_input={self._explain_input!r})",
-                    expected="`explain_input` must name one of the inputs " + ", ".join(map(repr, keys)),
-                    received=repr(self._explain_input),
-                    remedy="The other inputs stay as they are.",
-                )
-            )
-        return self._explain_input
+        return self._binding.bind(inputs)
 
     def _steps(self, plan: Plan | Loop, inputs: Any, targets: Any, side: Any) -> Steps:
         specs = tuple(str(specification(tree)) for tree in (inputs, targets, side))

@@ -6,7 +6,7 @@ import abc
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, NamedTuple, final
 
 import numpy as np
 import tensorflow as tf
@@ -19,13 +19,20 @@ from ..core.progress import progress_bar
 from ..models.operators import symbolic_targets
 from .enlarging import at_size
 from .explanation import Explanation
-from .plan import Loop, Plan
 from .record import model_digest, settings_of, versions
 from .schedule import group_size
-from .session import OnModel, Stages
+from .session import OnModel, Stages, as_stages
 from .shards import Shards
 
 _FOUND: list[type[Explainer]] = []
+_KINDS = {"image": "images (h, w, c)", "series": "series (t, f)", "table": "rows of a table (f,)"}
+
+
+class Cost(NamedTuple):
+    """Passes through the model for one sample."""
+
+    forwards: int
+    backwards: int
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -33,12 +40,21 @@ class Explainer(OnModel, abc.ABC):
     """A method that says where a model looks.
 
     A subclass is one file: its options as fields, and `plan`, which must finish with a dict that has `"maps"`,
-    `(m, g, g, 1)` or `(m, h, w, 1)`; every other entry `(m, ...)` becomes an extra of the `Explanation`.
+    `(m, g, g, 1)` or `(m, h, w, 1)` for images and `(m, t, f)` or `(m, f)` otherwise; every other entry `(m, ...)`
+    becomes an extra of the `Explanation`.
+
+    A class declares what it needs, which the table of methods prints and tests hold it to: `estimand`, what its
+    numbers mean; `exempt`, laws that it cannot obey, each with the reason; `traceable`, whether it runs within a graph;
+    `needs_gradients` and `needs_layers`, whether a model must have them; `deterministic`, whether the seed changes
+    nothing; `kinds`, the samples that it takes.
     """
 
     estimand: ClassVar[str] = ""
     exempt: ClassVar[dict[str, str]] = {}
-    traceable: ClassVar[bool] = True
+    needs_gradients: ClassVar[bool] = False
+    needs_layers: ClassVar[bool] = False
+    deterministic: ClassVar[bool] = False
+    kinds: ClassVar[tuple[str, ...]] = ("image", "series", "table")
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -48,14 +64,54 @@ class Explainer(OnModel, abc.ABC):
     def plan(self, layout: Layout, outputs: Any) -> Stages:
         """The method itself, for samples of this layout and a model with outputs of this spec."""
 
+    @property
+    def traceable(self) -> bool:
+        """Whether the method runs within a graph; not where a step of its own runs on the host."""
+        return True
+
     def described_estimand(self) -> str:
         """What the maps estimate with these options, in words."""
         return self.estimand
 
-    def cost(self, sample_shape: tuple[int, ...], outputs: Any = None) -> int:
-        """Forwards a sample, at most."""
-        plans = self.plan(self.access.layout(sample_shape), outputs)
-        return sum(_forwards(plan) for plan in (plans if isinstance(plans, tuple) else (plans,)))
+    def decided(self) -> dict[str, Any]:
+        """What the method decided where the options leave it open, such as the layer; stands in the settings."""
+        return {}
+
+    def cost(self, sample_shape: tuple[int, ...], outputs: Any = None) -> Cost:
+        """Forward and backward passes a sample, at most."""
+        stages = as_stages(self._planned(self.access.layout(sample_shape), outputs))
+        return Cost(sum(stage.variants for stage in stages), sum(stage.variants for stage in stages if stage.backward))
+
+    def _planned(self, layout: Layout, outputs: Any) -> Stages:
+        name = type(self).__name__
+        if layout.kind not in self.kinds:
+            raise ModelError(
+                wording(
+                    name,
+                    expected="samples must be " + " or ".join(_KINDS[kind] for kind in self.kinds),
+                    received=f"shape {layout.shape}",
+                    remedy="Other methods take them: see the table of methods.",
+                )
+            )
+        if self.needs_layers and not self.access.is_keras:
+            raise ModelError(
+                wording(
+                    name,
+                    expected="the model must be a Keras model, whose layers can be reached",
+                    received=f"a {type(self.model).__name__}",
+                    remedy="Use a method that needs no layer, such as RISE or SobolAttribution.",
+                )
+            )
+        if self.needs_gradients and not self.access.differentiable:
+            raise ModelError(
+                wording(
+                    name,
+                    expected="the model must have gradients",
+                    received=f"a {type(self.model).__name__} of NumPy arrays",
+                    remedy="Use a method without gradients, such as RISE or SobolAttribution, or pass a Keras model.",
+                )
+            )
+        return self.plan(layout, outputs)
 
     @final
     def explain(self, inputs: Any, targets: Any = None, out: Any = None) -> Any:
@@ -106,8 +162,7 @@ class Explainer(OnModel, abc.ABC):
                 number += 1
 
     def _forwards_of(self, inputs: Any) -> int:
-        plans = self._plan_for(inputs)
-        return sum(_forwards(plan) for plan in (plans if isinstance(plans, tuple) else (plans,)))
+        return sum(stage.variants for stage in as_stages(self._plan_for(inputs)))
 
     def _explain_group(self, samples: Samples, shards: Any, number: int, bar: Any) -> Explanation:
         marks = digests(leaves(samples.inputs))
@@ -138,7 +193,7 @@ class Explainer(OnModel, abc.ABC):
             digests=marks,
             method=type(self).__name__,
             estimand=self.described_estimand(),
-            settings=settings_of(self),
+            settings={**settings_of(self), **self.decided()},
             versions=versions(),
             extras=answer,
             class_names=self.class_names,
@@ -171,7 +226,7 @@ class Explainer(OnModel, abc.ABC):
         targets = symbolic_targets(targets, outputs, self.engine.operator, name)
         layout = self.access.layout(tuple(explained.shape[1:]))
         if layout.shape not in self._plans:
-            self._plans[layout.shape] = self.plan(layout, tf.nest.map_structure(_spec, outputs))
+            self._plans[layout.shape] = self._planned(layout, tf.nest.map_structure(_spec, outputs))
         answer = self.engine.run(self._plans[layout.shape], inputs, targets)
         maps = answer["maps"]
         if layout.is_image and tuple(maps.shape[1:3]) != layout.spatial:
@@ -191,12 +246,6 @@ class Explainer(OnModel, abc.ABC):
 def explainer_classes() -> list[type[Explainer]]:
     """Every concrete explainer that is loaded."""
     return [cls for cls in _FOUND if not inspect.isabstract(cls) and cls.__module__.startswith("xsparks.")]
-
-
-def _forwards(plan: Plan | Loop) -> int:
-    if isinstance(plan, Loop):
-        return plan.steps
-    return plan.rounds * (plan.count if isinstance(plan.count, int) else 1)
 
 
 def _zeros(leaf: Any) -> np.ndarray:

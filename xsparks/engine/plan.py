@@ -53,12 +53,14 @@ class Bound(NamedTuple):
     probabilities : `inputs` -> probabilities.
     tap : `layer` -> function from inputs to `(activations, outputs)`.
     split : `layer` -> `(g, h)` with `forward(x) = h(g(x))`.
+    rectified : name of a ReLU rule -> a context in which `forward` has that rule.
     """
 
     forward: Callable[[Any], Any]
     probabilities: Callable[[Any], Any]
     tap: Callable[[Any], Callable[[Any], Any]]
     split: Callable[[Any], Any]
+    rectified: Callable[[str], Any]
 
 
 Query = Callable[[Bound, Any, Tree, Any], Tree]
@@ -89,6 +91,8 @@ class Plan:
     prepare : `(x, side) -> side`, once a sample before the first round (a blurred copy, the ranks of a map).
     rounds : how often `count` variants are drawn at most.
     done : `(state, side, finished_rounds) -> (m,)` bool: samples that leave before the last round.
+    backward : whether the query takes a gradient.
+    most : the largest count, where `count` is a function.
     """
 
     count: int | Callable[[Any, Tree], Any]
@@ -100,6 +104,13 @@ class Plan:
     prepare: Callable[[Any, Tree], Tree] = keep
     rounds: int = 1
     done: Callable[[Tree, Tree, Any], Any] = never
+    backward: bool = False
+    most: int = 1
+
+    @property
+    def variants(self) -> int:
+        """Variants of a sample, at most."""
+        return self.rounds * (self.count if isinstance(self.count, int) else self.most)
 
 
 @dataclass(frozen=True)
@@ -113,6 +124,7 @@ class Loop:
     step : `(bound, operator, carry, targets, index) -> carry`; `index` is the scalar number of the step.
     finish : `(carry, x, side) -> answer`.
     done : `carry -> (m,)` bool; a sample that is done keeps its carry.
+    backward : whether a step takes a gradient.
     """
 
     steps: int
@@ -120,3 +132,9 @@ class Loop:
     step: Callable[[Bound, Any, Tree, Any, Any], Tree]
     finish: Callable[[Tree, Any, Tree], Tree]
     done: Callable[[Tree], Any]
+    backward: bool = False
+
+    @property
+    def variants(self) -> int:
+        """Steps of a sample, at most."""
+        return self.steps

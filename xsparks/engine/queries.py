@@ -46,6 +46,70 @@ def gradient(bound: Bound, operator: Any, inputs: Any, targets: Any) -> Any:
     return _gradient(tape, scores, inputs)
 
 
+def score_and_gradient(bound: Bound, operator: Any, inputs: Any, targets: Any) -> Any:
+    """The score and its derivative by the inputs, of one pass."""
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        scores = operator(bound.forward, inputs, targets)
+    return {"score": scores, "gradient": _gradient(tape, scores, inputs)}
+
+
+def rectified_gradient(rule: str) -> Query:
+    """The derivative of the score by the inputs, with the gradient of every ReLU by this rule."""
+
+    def query(bound: Bound, operator: Any, inputs: Any, targets: Any) -> Any:
+        with tf.GradientTape() as tape, bound.rectified(rule):
+            tape.watch(inputs)
+            scores = operator(bound.forward, inputs, targets)
+        return _gradient(tape, scores, inputs)
+
+    return query
+
+
+def activations(layers: Any) -> Query:
+    """What layers answer, a tree of the structure of `layers`, `(b, ...)` float32."""
+
+    def query(bound: Bound, operator: Any, inputs: Any, targets: Any) -> Any:
+        return tf.nest.map_structure(lambda leaf: tf.cast(leaf, tf.float32), bound.tap(layers)(inputs)[0])
+
+    return query
+
+
+def activations_and_gradients(layers: Any) -> Query:
+    """What layers answer and the derivative of the score by it: `{"activations", "gradients", "score"}`, the first
+    two trees of the structure of `layers`, `(b, ...)` float32.
+    """
+
+    def query(bound: Bound, operator: Any, inputs: Any, targets: Any) -> Any:
+        kept: list[Any] = []
+        tapped = bound.tap(layers)
+
+        def forward(given: Any) -> Any:
+            found, answered = tapped(given)
+            kept.append(found)
+            return answered
+
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            scores = operator(forward, inputs, targets)
+        found = tf.nest.flatten(kept[0])
+        gradients = (
+            [_gradient(tape, scores, leaf) for leaf in found] if len(found) == 1 else tape.gradient(scores, found)
+        )
+        floats = [tf.cast(leaf, tf.float32) for leaf in found]
+        gradients = [
+            tf.zeros_like(leaf) if slope is None else tf.cast(slope, tf.float32)
+            for leaf, slope in zip(floats, gradients, strict=True)
+        ]
+        return {
+            "score": scores,
+            "activations": tf.nest.pack_sequence_as(layers, floats),
+            "gradients": tf.nest.pack_sequence_as(layers, gradients),
+        }
+
+    return query
+
+
 def gradient_of(build: Any) -> Query:
     """The derivative of the score by `drawn["variable"]`, with the inputs made from it by `build(drawn)`."""
 

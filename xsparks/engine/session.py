@@ -24,6 +24,11 @@ from .plan import Loop, Plan
 Stages = Plan | Loop | tuple[Plan | Loop, ...]
 
 
+def as_stages(plan: Stages) -> tuple[Plan | Loop, ...]:
+    """Stages in turn, also where there is only one."""
+    return plan if isinstance(plan, tuple) else (plan,)
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class OnModel:
     """A model and the options that every explainer and metric has.
@@ -90,12 +95,15 @@ class OnModel:
         """The method itself, for samples of this layout and a model with outputs of this spec."""
         raise NotImplementedError
 
+    def _planned(self, layout: Layout, outputs: Any) -> Stages:
+        return self.plan(layout, outputs)
+
     def _plan_for(self, inputs: Any) -> Stages:
         """The plan for samples like these; the same object each time, so that it is compiled once."""
         shape = tuple(int(size) for size in self.engine.explained(inputs).shape[1:])
         if shape not in self._plans:
             outputs = self.engine.output_spec(inputs)
-            self._plans[shape] = self.plan(self.access.layout(shape), outputs)
+            self._plans[shape] = self._planned(self.access.layout(shape), outputs)
         return self._plans[shape]
 
     def _sample_rank(self, inputs: Any) -> int | None:

@@ -53,9 +53,7 @@ class Stepwise(Metric, abc.ABC):
         def draw(inputs: Any, side: Any, index: Any) -> tuple[Any, Any]:
             ranks, reference = side
             first = ranks < tf.gather(changed, index)[:, None]
-            first = tf.reshape(first, (-1, *layout.spatial))
-            if len(layout.shape) > 1:
-                first = tf.expand_dims(first, layout.channel_axis)
+            first = layout.spread(tf.reshape(first, (-1, *layout.spatial)))
             return self.shown(inputs, reference, first), ()
 
         return Plan(

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cached_property
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from ..core.errors import ModelError, wording
 from ..core.layout import Layout
-from .callables import as_traceable, is_legacy_keras, on_host
+from ..core.randomness import generator
+from .callables import as_traceable, is_legacy_keras, settled
 from .layers import find_layer, layers_of
 from .preprocessing import as_preprocessing, declared_range
+from .relu_rules import count_relus, ruled
 from .taps import FinalActivation, final_activation_of, gradient_is_cut, tapped
 
 
@@ -98,28 +101,7 @@ class ModelAccess:
             if not getattr(self.model, "built", True):
                 self._call(self._prepared(first))
         elif not is_legacy_keras(self.model) and not hasattr(self.model, "signatures"):
-            self._settle_callable(first)
-
-    def _settle_callable(self, first: Any) -> None:
-        if hasattr(self._call, "settled"):
-            return
-        function, host_only = self._call, False
-        # The graph of a function: a plain tf.Graph cannot read the variables of a model inside the callable.
-        with tf.__internal__.FuncGraph("settle").as_default():
-            symbols = tf.nest.map_structure(
-                lambda leaf: tf.compat.v1.placeholder(leaf.dtype, (None, *leaf.shape[1:])), first
-            )
-            try:
-                symbolic = tf.is_symbolic_tensor(tf.nest.flatten(function(self._prepared(symbols)))[0])
-            except (NotImplementedError, TypeError, AttributeError, ValueError, RuntimeError, tf.errors.OpError):
-                symbolic = False
-        if not symbolic:
-            host_only = True
-            function = on_host(function, tf.nest.map_structure(np.asarray, self._prepared(first)))
-        settled = _Settled(function)
-        if host_only:
-            settled.host_only = True  # pyright: ignore[reportAttributeAccessIssue]
-        self._call = settled
+            self._call = settled(self._call, first, self._prepared)
 
     def forward(self, inputs: Any) -> Any:
         """Logits (or what `output_layer` gives) in float32; for one sigmoid unit, `(-logit, logit)`."""
@@ -174,15 +156,53 @@ class ModelAccess:
         return logits, activation
 
     def tap(self, layer: Any) -> Callable[[Any], tuple[Any, Any]]:
-        """A function from inputs to `(activations of the layer, outputs)`, for gradients by a tape on the inputs."""
-        found, call = find_layer(self.model, layer, self.where)
+        """A function from inputs to `(activations of the layer, outputs)`, for gradients by a tape on the inputs.
+
+        Parameters
+        ----------
+        layer : a layer as `find_layer` takes it, or a list of them, whose activations are then a list.
+        """
+        several = isinstance(layer, list | tuple)
+        wanted = [find_layer(self.model, each, self.where) for each in (layer if several else [layer])]
 
         def run(inputs: Any) -> tuple[Any, Any]:
-            with tapped(found, call, lambda outputs: tf.nest.map_structure(tf.identity, outputs)) as noted:
+            with ExitStack() as stack:
+                kept = [
+                    stack.enter_context(tapped(found, call, lambda out: tf.nest.map_structure(tf.identity, out)))
+                    for found, call in wanted
+                ]
                 outputs = self.forward(inputs)
-            return self._only(noted, found), outputs
+            noted = [self._only(each, found) for each, (found, _) in zip(kept, wanted, strict=True)]
+            return noted if several else noted[0], outputs
 
         return run
+
+    def path_of(self, layer: Any) -> tuple[str, int]:
+        """The dotted path of a layer as `find_layer` takes it, and which of its calls."""
+        found, call = find_layer(self.model, layer, self.where)
+        return next(path for path, each in layers_of(self.model) if each is found), call
+
+    def rectified(self, rule: str) -> Any:
+        """A context in which the gradient of every ReLU of the model follows a rule; see `relu_rules`."""
+        return ruled(self.model, rule)
+
+    @cached_property
+    def relus(self) -> tuple[int, int]:
+        """How many ReLUs of the model a rule reaches, and how many it does not."""
+        return count_relus(self.model, lambda: self.forward(self.trial_inputs()))
+
+    def trial_inputs(self) -> Any:
+        """One noisy sample, to learn about a model before any data is shown."""
+        if self._template is None:
+            self._unused_inputs(1)
+        low, high = self.input_range or (0.0, 1.0)
+        noise = generator(0, 13)
+
+        def one(spec: tf.TensorSpec) -> Any:
+            return tf.cast(noise.uniform(low, high, (1, *spec.shape[1:])), spec.dtype)
+
+        with tf.init_scope():
+            return tf.nest.map_structure(one, self._template)
 
     def split(self, layer: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
         """Two functions `g, h` with `forward(x) = h(g(x))`.
@@ -252,18 +272,6 @@ class ModelAccess:
                 remedy="Choose another layer, or a lower number after the colon.",
             )
         )
-
-
-class _Settled:
-    """A callable known to take tensors."""
-
-    settled = True
-
-    def __init__(self, function: Callable[[Any], Any]):
-        self._function = function
-
-    def __call__(self, inputs: Any) -> Any:
-        return self._function(inputs)
 
 
 def _as_float(outputs: Any) -> Any:

@@ -88,3 +88,41 @@ def on_host(function: Callable[[Any], Any], trial: Any) -> Callable[[Any], Any]:
         return outputs
 
     return call
+
+
+def settled(function: Callable[[Any], Any], first: Any, prepared: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The callable as a step of a graph, once it is known whether it eats tensors or NumPy arrays.
+
+    Parameters
+    ----------
+    first : a tree of tensors, one sample.
+    prepared : the preprocessing before it.
+    """
+    if hasattr(function, "settled"):
+        return function
+    # The graph of a function: a plain tf.Graph cannot read the variables of a model inside the callable.
+    with tf.__internal__.FuncGraph("settle").as_default():
+        symbols = tf.nest.map_structure(
+            lambda leaf: tf.compat.v1.placeholder(leaf.dtype, (None, *leaf.shape[1:])), first
+        )
+        try:
+            symbolic = tf.is_symbolic_tensor(tf.nest.flatten(function(prepared(symbols)))[0])
+        except (NotImplementedError, TypeError, AttributeError, ValueError, RuntimeError, tf.errors.OpError):
+            symbolic = False
+    if symbolic:
+        return _Settled(function)
+    found = _Settled(on_host(function, tf.nest.map_structure(np.asarray, prepared(first))))
+    found.host_only = True  # pyright: ignore[reportAttributeAccessIssue]
+    return found
+
+
+class _Settled:
+    """A callable known to take tensors."""
+
+    settled = True
+
+    def __init__(self, function: Callable[[Any], Any]):
+        self._function = function
+
+    def __call__(self, inputs: Any) -> Any:
+        return self._function(inputs)

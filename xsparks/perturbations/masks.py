@@ -7,28 +7,68 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from ..core.errors import wording
 from ..core.layout import Layout
 
 
-def cells_to_pixels(cells: Any, grid: tuple[int, int], layout: Layout) -> Any:
-    """Masks over pixels from masks over cells, every pixel with the value of its cell.
+def grid_of(grid_size: Any, layout: Layout, where: str) -> tuple[int, ...]:
+    """Cells along each axis of the places of a sample.
+
+    Parameters
+    ----------
+    grid_size : cells along each side of an image and windows of time of a series, whose features stay apart, as those
+        of a table do; or one number for each axis of the places.
+
+    Raises
+    ------
+    ValueError : a grid finer than the sample, or of another rank.
+
+    Example
+    -------
+    >>> grid_of(7, Layout((224, 224, 3)), "RISE"), grid_of(7, Layout((50, 4)), "RISE"), grid_of(7, Layout((9,)), "RISE")
+    ((7, 7), (7, 4), (9,))
+    """
+    places = layout.spatial
+    if isinstance(grid_size, int):
+        grid = {"image": (grid_size, grid_size), "series": (min(grid_size, places[0]), *places[1:])}.get(
+            layout.kind, places
+        )
+    else:
+        grid = tuple(grid_size)
+    if len(grid) != len(places) or any(cells > size for cells, size in zip(grid, places, strict=True)):
+        raise ValueError(
+            wording(
+                f"{where}(grid_size={grid_size})",
+                expected=f"the grid must have as many axes as the sample has places {places}, and not be finer",
+                received=f"{grid}",
+                remedy="Use a smaller grid_size.",
+            )
+        )
+    return grid
+
+
+def cells_to_pixels(cells: Any, grid: tuple[int, ...], layout: Layout) -> Any:
+    """Masks over places from masks over cells, every place with the value of its cell.
 
     Parameters
     ----------
     cells : `(b, rows * columns)`, the cells row by row.
-    grid : rows and columns.
+    grid : cells along each axis of the places.
     layout : of the sample.
 
     Returns
     -------
-    mask : `(b, h, w, 1)`, or `(b, 1, h, w)` for samples with the channel first.
+    mask : `(b, h, w, 1)`, `(b, 1, h, w)` for samples with the channel first, `(b, t, f)` for series, `(b, f)` for
+        tables.
     """
-    height, width = layout.spatial
-    # The cell under the centre of each pixel, as enlarging by the nearest neighbour has it.
-    rows, columns = (
-        (2 * np.arange(size) + 1) * number // (2 * size) for size, number in zip((height, width), grid, strict=True)
-    )
+    mask = tf.reshape(cells, (-1, *grid))
     # Columns first: the second gather then copies whole rows, which is many times faster than single pixels.
-    mask = tf.gather(tf.reshape(cells, (-1, *grid)), columns, axis=2)
-    mask = tf.gather(mask, rows, axis=1)
-    return tf.expand_dims(mask, layout.channel_axis)
+    for axis in reversed(range(len(grid))):
+        if grid[axis] != layout.spatial[axis]:
+            mask = tf.gather(mask, cell_of_place(layout.spatial[axis], grid[axis]), axis=axis + 1)
+    return layout.spread(mask)
+
+
+def cell_of_place(size: int, cells: int) -> np.ndarray:
+    """The cell under the centre of each of `size` places, as enlarging by the nearest neighbour has it, `(size,)`."""
+    return (2 * np.arange(size) + 1) * cells // (2 * size)

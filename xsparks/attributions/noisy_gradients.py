@@ -1,0 +1,62 @@
+"""What SmoothGrad, SquareGrad and VarGrad share: gradients at noisy copies of the input."""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import tensorflow as tf
+
+from ..core.checks import check_integer, check_number
+from ..core.layout import Layout
+from ..engine import Plan, queries
+from ..engine.session import Stages
+from ..perturbations.noise import input_width, normal_noise
+from .gradient_explainer import GradientExplainer
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NoisyGradient(GradientExplainer, abc.ABC):
+    """A statistic of the gradients at `x + e`, `e` normal.
+
+    Parameters
+    ----------
+    samples : noisy copies.
+    noise : standard deviation, as a fraction of the input range, in (0, 1].
+    """
+
+    samples: int = 50
+    noise: float = 0.2
+
+    deterministic: ClassVar[bool] = False
+
+    def check(self) -> None:
+        """Checks the options."""
+        name = type(self).__name__
+        check_integer(name, "samples", self.samples, 1, "Use 50.")
+        check_number(name, "noise", self.noise, 1e-6, 1.0, "Use .1 to .2, a fraction of the input range.")
+
+    @abc.abstractmethod
+    def plan(self, layout: Layout, outputs: Any) -> Stages:
+        """The gradients and their statistic."""
+
+    def noisy_plan(self, layout: Layout, folded: Any, finish: Any, start: Any) -> Plan:
+        """Gradients at noisy copies, each turned into a tree to add up by `folded(gradient, extra)`."""
+
+        def draw(inputs: Any, side: Any, index: Any) -> tuple[Any, Any]:
+            deviation = self.noise * input_width(inputs, self.access.input_range)
+            return inputs + deviation * normal_noise(layout.shape, self.seed, index), side
+
+        def fold(state: Any, items: Any, extra: Any, values: Any) -> Any:
+            return tf.nest.map_structure(items.add, state, folded(values, extra))
+
+        return Plan(
+            count=self.samples,
+            backward=True,
+            query=queries.gradient,
+            draw=draw,
+            start=start,
+            fold=fold,
+            finish=finish,
+        )

@@ -1,0 +1,74 @@
+"""What guided backpropagation and the deconvolutional network share: other gradients for ReLUs."""
+
+from __future__ import annotations
+
+import abc
+import warnings
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import tensorflow as tf
+
+from ..core.errors import ModelError, wording
+from ..core.layout import Layout
+from ..engine import Plan, queries, reducers
+from ..models.access import Notice
+from .gradient_explainer import GradientExplainer
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ReLUGradient(GradientExplainer, abc.ABC):
+    """The gradient of the score with a rule for ReLUs; the settings of an `Explanation` say how many it reached.
+
+    Parameters
+    ----------
+    reducer : `"max"` over channels, `"mean"`, `"sum"`, `"norm"` or None.
+    absolute : the size of the value; False keeps its sign.
+    """
+
+    reducer: str | None = "max"
+    absolute: bool = True
+
+    needs_layers: ClassVar[bool] = True
+    exempt: ClassVar[dict[str, str]] = {
+        "target": "the rule drops most of what tells classes apart: maps of two classes may be alike"
+    }
+
+    @property
+    @abc.abstractmethod
+    def rule(self) -> str:
+        """The name of the rule in `models.relu_rules`."""
+
+    def decided(self) -> dict[str, Any]:
+        """How many ReLUs the rule reached."""
+        reached, missed = self.access.relus
+        return {"relus_reached": reached, "relus_missed": missed}
+
+    def plan(self, layout: Layout, outputs: Any) -> Plan:
+        """The gradient at the input, ReLUs by the rule."""
+        reached, missed = self.access.relus
+        if not reached:
+            raise ModelError(
+                wording(
+                    type(self).__name__,
+                    expected="the model must have ReLUs as layers, activations or operations",
+                    received=f"none that can be reached, {missed} written as functions inside `call`",
+                    remedy="Its rule then changes nothing: use Saliency, or IntegratedGradients.",
+                )
+            )
+        if missed:
+            warnings.warn(
+                f"`{type(self).__name__}`: the rule reached {reached} ReLUs of the model and missed {missed}, which are "
+                "written as functions inside `call`; their gradient is the usual one.",
+                Notice,
+                stacklevel=2,
+            )
+        return Plan(
+            count=1,
+            backward=True,
+            query=queries.rectified_gradient(self.rule),
+            draw=lambda inputs, side, index: (inputs, ()),
+            start=lambda inputs, side: tf.zeros_like(inputs),
+            fold=reducers.total,
+            finish=lambda state, inputs, side: {"maps": self.maps_of(state, layout)},
+        )

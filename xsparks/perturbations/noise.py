@@ -1,0 +1,35 @@
+"""Noise that depends on the seed and the number of the draw alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+
+def normal_noise(shape: tuple[int, ...], seed: int, index: Any) -> Any:
+    """Standard normal noise of the draws `index`: the same for every sample, so that methods can be compared.
+
+    Parameters
+    ----------
+    shape : of one sample.
+    index : `(b,)` int32.
+
+    Returns
+    -------
+    noise : `(b, *shape)` float32.
+    """
+    return tf.map_fn(
+        lambda number: tf.random.stateless_normal(shape, tf.stack([tf.constant(seed), number])),
+        index,
+        fn_output_signature=tf.TensorSpec(shape, tf.float32),
+    )
+
+
+def input_width(inputs: Any, input_range: tuple[float, float] | None) -> Any:
+    """The width of the input range, `(b, 1, ...)`: as declared, else of each sample."""
+    axes = list(range(1, len(inputs.shape)))
+    low, high = (reduce(inputs, axis=axes, keepdims=True) for reduce in (tf.reduce_min, tf.reduce_max))
+    if input_range is not None:
+        return tf.zeros_like(low) + (input_range[1] - input_range[0])
+    return high - low
