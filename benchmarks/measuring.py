@@ -38,21 +38,28 @@ def preprocess_of(name: str) -> str | None:
     return "tf" if name == "mobilenet_v2" else None
 
 
-def photographs(count: int, start: int = 0) -> Iterator[tuple[str, np.ndarray, int, np.ndarray]]:
-    """`(file, image (224, 224, 3) uint8, label, boxes (k, 4) in pixels of the crop)` of the validation photographs."""
+def photographs(
+    count: int, start: int = 0, size: tuple[int, int] = (224, 224)
+) -> Iterator[tuple[str, np.ndarray, int, np.ndarray]]:
+    """`(file, image (224, 224, 3) uint8, label, boxes (k, 4) in pixels of the crop)` of the validation photographs.
+
+    `size` is that of the central crop of their 256 x 256 pixels.
+    """
     import cv2
 
+    (height, width), (top, left) = size, ((256 - size[0]) // 2, (256 - size[1]) // 2)
     folder = data_folder() / "imagenet_val_500"
     boxes: dict[str, list[list[float]]] = {}
     with open(folder / "boxes.csv", newline="") as file:
         for row in csv.DictReader(file):
             if float(row["visible_fraction"]) >= 0.25:
-                corners = [float(row[name]) - 16 for name in ("xmin256", "ymin256", "xmax256", "ymax256")]
+                sides = (("xmin", left), ("ymin", top), ("xmax", left), ("ymax", top))
+                corners = [float(row[f"{side}256"]) - first for side, first in sides]
                 boxes.setdefault(row["file"], []).append(corners)
     with open(folder / "labels.csv", newline="") as file:
         rows = list(csv.DictReader(file))[start : start + count]
     for row in rows:
-        image = cv2.imread(str(folder / "images" / row["file"]))[16:240, 16:240, ::-1]
+        image = cv2.imread(str(folder / "images" / row["file"]))[top : top + height, left : left + width, ::-1]
         label = int(row["class_index_0_999"])
         yield row["file"], np.ascontiguousarray(image), label, np.array(boxes.get(row["file"], [])).reshape(-1, 4)
 

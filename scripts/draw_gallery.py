@@ -12,12 +12,23 @@ from pathlib import Path
 
 import numpy as np
 
+import xsparks
 from xsparks.attributions import SobolAttribution
 from xsparks.datasets import shapes
 from xsparks.metrics import Deletion, Insertion
 from xsparks.plots import plot_comparison, plot_curves
 
 SEED, COUNT = 7, 5
+# Few masks do for pictures as small as these.
+METHODS = {
+    "methods_black_box": (["sobol", "hsic", "occlusion", "rise", "lime", "kernelshap"], {"samples": 600}),
+    "methods_activation": (["gradcam", "gradcampp", "layercam", "scorecam", "fem", "sise"], {}),
+    "methods_gradient": (
+        ["saliency", "gradientinput", "integratedgradients", "smoothgrad", "squaregrad", "vargrad"],
+        {"samples": 100},
+    ),
+    "methods_rules": (["guidedbackprop", "deconvnet"], {}),
+}
 
 
 def save(figure, folder: Path, name: str) -> None:
@@ -47,6 +58,10 @@ def draw(folder: Path) -> None:
     scores = {kind: {name: float(metric(found)) for name, metric in metrics.items()} for kind, found in kinds.items()}
     comparison = plot_comparison(data.images, kinds, scores=scores, titles=titles, masks=data.masks)
     save(comparison.figure, folder, "sobol_kinds.png")
+
+    for name, (methods, options) in METHODS.items():
+        compared = xsparks.compare(model, data.images, data.labels, methods=methods, progress=False, **options)
+        save(compared.plot(titles=titles, masks=data.masks, size=1.3).figure, folder, f"{name}.png")
 
     many = shapes.load(48, seed=SEED)
     deletion = Deletion(model, many.images, many.labels, progress=False)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .attributions import SobolAttribution as SobolAttribution
     from .engine import Explanation as Explanation
     from .engine import Score as Score
+    from .front import compare as compare
+    from .front import explain as explain
     from .metrics import Deletion as Deletion
     from .metrics import Insertion as Insertion
 
@@ -31,6 +33,8 @@ _PACKAGE_OF = {
     "SobolAttribution": "attributions",
     "Explanation": "engine",
     "Score": "engine",
+    "compare": "front",
+    "explain": "front",
     "Deletion": "metrics",
     "Insertion": "metrics",
 }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tests import models
-from tests.contracts.cases import explainer_cases, needs_gradients
+from tests.contracts.cases import LAWS, explainer_cases, law, needs_gradients
+from xsparks.core.errors import ModelError
 from xsparks.engine import Explanation
 from xsparks.models.access import Notice
 
@@ -43,7 +45,9 @@ def test_shape_finite_and_inputs_untouched(cls, options, model):
 def test_the_map_depends_on_the_image_and_the_target(cls, options, model):
     maps = cls(model, **options).explain(X, TARGETS).values
     other = cls(model, **options).explain(X, (TARGETS + 1) % 4).values
-    assert np.ptp(maps[0]) > 0 and not np.allclose(maps[0], maps[1]) and not np.allclose(maps, other)
+    assert np.ptp(maps[0]) > 0 and not np.allclose(maps[0], maps[1])
+    with law(cls, "target"):
+        assert not np.allclose(maps, other)
 
 
 @every_explainer
@@ -122,17 +126,17 @@ def test_output_layer_changes_the_number(cls, options):
     bypassed = cls(model, **options).explain(X, TARGETS).values
     kept = cls(model, output_layer="head", **options).explain(X, TARGETS).values
     plain = cls(models.convolutional(), **options).explain(X, TARGETS).values
-    assert not np.allclose(bypassed, kept, rtol=1e-2)
+    with law(cls, "target"):
+        assert not np.allclose(bypassed, kept, rtol=1e-2)
     np.testing.assert_allclose(bypassed, plain, rtol=1e-3, atol=1e-4)
 
 
 @every_explainer
 def test_a_constant_model_has_a_zero_map(cls, options):
-    if "constant_model" in cls.exempt:
-        pytest.skip(f"{cls.__name__} declares: {cls.exempt['constant_model']}")
-    model = models.constant if not needs_gradients(options) else _constant_keras()
-    explanation = cls(model, **options).explain(X, TARGETS)
-    np.testing.assert_array_equal(explanation.values, 0)
+    free = not needs_gradients(cls, options) and not cls.needs_layers
+    model = models.constant if free else _constant_keras()
+    with law(cls, "constant_model"):
+        np.testing.assert_array_equal(cls(model, **options).explain(X, TARGETS).values, 0)
 
 
 def _constant_keras():
@@ -146,8 +150,6 @@ def _constant_keras():
     "kind", ["nested", "subclassed", "sequential", "mixed", "channels_first", "binary", "callable"]
 )
 def test_every_kind_of_model(cls, options, kind):
-    if kind == "callable" and needs_gradients(options):
-        pytest.skip("the variant asks for gradients")
     plain = models.convolutional()
     made = {
         "nested": models.nested,
@@ -160,12 +162,21 @@ def test_every_kind_of_model(cls, options, kind):
     }[kind]()
     x = np.transpose(X, (0, 3, 1, 2)) if kind == "channels_first" else X
     targets = TARGETS % 2 if kind == "binary" else TARGETS
+    plainly = cls(plain, **options)
+    if kind == "channels_first" and "references" in options:
+        options = {**options, "references": np.transpose(options["references"], (0, 3, 1, 2))}
+    if kind == "callable" and (needs_gradients(cls, options) or cls.needs_layers):
+        with pytest.raises(ModelError, match="must have gradients|must be a Keras model"):
+            cls(made, **options).explain(x, targets)
+        return
     maps = cls(made, **options).explain(x, targets)
     assert maps.shape == (5, 8, 12, 1) and np.isfinite(maps.values).all() and np.ptp(maps.values) > 0
-    if kind in ("channels_first", "callable", "mixed"):
-        wanted = cls(plain, **options).explain(X, TARGETS).values
-        tolerance = 0.1 * np.abs(wanted).max() if kind == "mixed" else 1e-4
-        np.testing.assert_allclose(maps.values, wanted, rtol=1e-2, atol=tolerance)
+    if kind in ("channels_first", "callable"):
+        np.testing.assert_allclose(maps.values, plainly.explain(X, TARGETS).values, rtol=1e-2, atol=1e-4)
+    if kind == "mixed":
+        # Rounding to half precision moves some units across the kink of their ReLU.
+        wanted = plainly.explain(X, TARGETS).values
+        assert np.corrcoef(maps.values.ravel(), wanted.ravel())[0, 1] > 0.9
 
 
 @every_explainer
@@ -182,7 +193,7 @@ def test_the_explained_one_of_several_inputs(cls, options):
 def test_the_host_driver_gives_what_the_graph_driver_gives(cls, options, model):
     # In a graph all rounds run: there is no early stop to compare.
     explainer = cls(model, **{**options, **({"stop_when": 0.999999} if "stop_when" in options else {})})
-    if not cls.traceable:
+    if not explainer.traceable:
         pytest.skip(f"{cls.__name__} has a step on the host")
     host = explainer.explain(X, TARGETS)
     graph = tf.function(explainer.explain)(tf.constant(X), tf.constant(TARGETS))
@@ -200,11 +211,9 @@ def test_uint8_and_preprocessing_live_in_the_users_space(cls, options):
     pixels = (X * 255).astype(np.uint8)
     model = models.convolutional()
     outside = cls(model, preprocess=lambda x: x / 255.0, **options).explain(pixels, TARGETS)
-    inside = cls(lambda x: model(x / 255.0), **options) if not needs_gradients(options) else None
-    if inside is not None:
-        np.testing.assert_allclose(
-            outside.values, inside.explain(pixels.astype("float32"), TARGETS).values, rtol=1e-3, atol=1e-4
-        )
+    raw = keras.Input(models.SHAPE)
+    inside = cls(keras.Model(raw, model(raw / 255.0)), **options).explain(pixels.astype("float32"), TARGETS)
+    np.testing.assert_allclose(outside.values, inside.values, rtol=1e-3, atol=1e-3 * np.abs(inside.values).max())
     shifted = cls(model, preprocess="tf", **options).explain(pixels, TARGETS)
     assert not np.allclose(outside.values, shifted.values, rtol=1e-2)
 
@@ -230,14 +239,15 @@ def test_a_users_operator_changes_the_number(cls, options, model):
 
     maps = cls(model, operator=squared, **options).explain(X)
     np.testing.assert_allclose(maps.scores, (model(X).numpy() ** 2).sum(1), rtol=1e-3)
-    assert not np.allclose(maps.values, cls(model, **options).explain(X).values, rtol=1e-2)
+    with law(cls, "target"):
+        assert not np.allclose(maps.values, cls(model, **options).explain(X).values, rtol=1e-2)
 
 
 @every_explainer
 def test_replace_and_call(cls, options, model):
     explainer = cls(model, **options)
     other = explainer.replace(model=models.convolutional(seed=2))
-    assert type(other) is cls and other.seed == explainer.seed
+    assert type(other) is type(explainer) and other.seed == explainer.seed
     assert not np.allclose(other(X, TARGETS).values, explainer(X, TARGETS).values)
 
 
@@ -260,13 +270,36 @@ def test_streams_and_resumes(cls, options, model, tmp_path):
     np.testing.assert_allclose(resumed.values, wanted.values, rtol=1e-3, atol=1e-4)
 
 
+@every_explainer
+def test_the_seed_changes_what_is_not_deterministic(cls, options, model):
+    maps, other = (cls(model, seed=seed, **options).explain(X, TARGETS).values for seed in (0, 1))
+    assert np.array_equal(maps, other) == cls.deterministic
+
+
+@every_explainer
+def test_the_cost_is_what_the_model_is_shown(cls, options, model):
+    explainer = cls(model, **options)
+    explainer.explain(X[:1], TARGETS[:1])
+    forwards, backwards = explainer.cost(X.shape[1:], explainer.engine.output_spec(X))
+    assert (backwards > 0) == needs_gradients(cls, options)
+    if needs_gradients(cls, options) or cls.needs_layers or "stop_when" in options:
+        return
+    shown = []
+
+    def counted(x):
+        shown.append(len(x))
+        return model(x).numpy()
+
+    cls(counted, **options).explain(X, TARGETS)
+    # The model is asked once more for the scores of the inputs as they are, and once to learn what it answers.
+    assert sum(shown) == len(X) * (forwards + 1) + 1
+
+
 @pytest.mark.parametrize("cls", sorted({case[1] for case in CASES}, key=lambda cls: cls.__name__))
-def test_declared_exemptions_are_real(cls):
+def test_declared_exemptions_say_why(cls):
     for name, reason in cls.exempt.items():
+        assert name in LAWS, f"{cls.__name__}.exempt[{name!r}]: no test asks for this law"
         assert len(reason) > 20, f"{cls.__name__}.exempt[{name!r}] must say why"
-    if "constant_model" in cls.exempt:
-        maps = cls(models.constant).explain(X, TARGETS).values
-        assert np.abs(maps).max() > 0, "the law holds: drop the exemption"
 
 
 def test_the_notice_is_one_a_user_can_silence():

@@ -142,8 +142,9 @@ def test_preprocessing_of_another_kind():
 def test_an_unknown_operator():
     says(
         ValueError,
-        "`operator` must be one of 'classification', 'regression', got 'segmentation'. Nearest: ",
-        lambda: sobol(operator="segmentation"),
+        "`operator` must be one of 'classification', 'regression', 'segmentation', 'detection', got 'segment'. "
+        "Nearest: segmentation",
+        lambda: sobol(operator="segment"),
     )
 
 
@@ -165,7 +166,8 @@ def boxes(inputs):
 def test_outputs_that_are_no_classes(model, received, graph):
     text = (
         "`classification`: the model must have one output of shape (n, classes), got {}. "
-        "Pass output_layer='name' of the output to explain, or operator= a function of your own."
+        "Pass output_layer='name' of the output to explain, operator='segmentation' or 'detection' where it is one, or "
+        "a function of your own."
     )
     explainer = sobol(model())
     call = (lambda: explainer.as_function()(tf.constant(X))) if graph else lambda: explainer.explain(X)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -98,8 +99,8 @@ def test_a_grid_finer_than_the_image(grid):
     both = grid if isinstance(grid, tuple) else (grid, grid)
     says(
         ValueError,
-        f"`SobolAttribution(grid_size={grid})`: the grid must not be finer than the image (8, 12), got {both}. "
-        "Use a smaller grid_size.",
+        f"`SobolAttribution(grid_size={grid})`: the grid must have as many axes as the sample has places (8, 12), and "
+        f"not be finer, got {both}. Use a smaller grid_size.",
         lambda: sobol(grid_size=grid).explain(X, TARGETS),
     )
 
@@ -110,13 +111,44 @@ def test_the_finest_grid_is_single_pixels():
     assert explainer.explain(X[:1]).values.shape == (1, 8, 12, 1)
 
 
-@pytest.mark.parametrize("shape", [(7,), (7, 3)])
-def test_tables_and_series(shape):
+def flat(inputs):
+    return tf.reshape(inputs, (tf.shape(inputs)[0], -1))[:, :4]
+
+
+def test_a_grid_of_another_rank():
+    says(
+        ValueError,
+        "`SobolAttribution(grid_size=(2, 3))`: the grid must have as many axes as the sample has places (7,), and not "
+        "be finer, got (2, 3).",
+        lambda: sobol(flat).explain(np.ones((5, 7), "float32"), 0),
+    )
+
+
+@pytest.mark.parametrize("assist", ["gradients", "mixed"])
+def test_smoothing_of_series(assist):
     says(
         ModelError,
-        f"`SobolAttribution`: samples must be images (h, w, c), got shape {shape}. Give tables and series a height and "
-        "a channel of their own: inputs[:, None, :, None].",
-        lambda: sobol(lambda x: tf.reshape(x, (tf.shape(x)[0], -1))[:, :4]).explain(np.ones((5, *shape), "float32"), 0),
+        f"`SobolAttribution(assist={assist!r})`: gradients guide the smoothing of images (h, w, c), got samples of "
+        "shape (7, 3). Pass assist=None.",
+        lambda: sobol(flat, assist=assist, smooth=True, grid_size=4).explain(np.ones((5, 7, 3), "float32"), 0),
+    )
+
+
+def test_outputs_that_are_no_classes():
+    segmenter = keras.Sequential([keras.Input((8, 12, 3)), keras.layers.Conv2D(4, 1)])
+    says(
+        ModelError,
+        "`SobolAttribution(assist='outputs')`: the model must have one output of shape (n, classes), got other "
+        "outputs. Pass assist=None.",
+        lambda: sobol(segmenter, assist="outputs", smooth=True, operator="segmentation").explain(X),
+    )
+
+
+def test_blur_of_a_series():
+    says(
+        ValueError,
+        "`Blur`: samples must be images (h, w, c), got shape (7, 3). Use 'inpainting' or 'mean'.",
+        lambda: sobol(flat, perturbation="blur", grid_size=4).explain(np.ones((5, 7, 3), "float32"), 0),
     )
 
 

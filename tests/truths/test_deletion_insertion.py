@@ -225,14 +225,23 @@ def test_maps_on_a_grid_and_maps_with_channels():
     np.testing.assert_allclose(metric.evaluate(colours).per_sample, metric.evaluate(MAPS).per_sample, rtol=1e-5)
 
 
+def total(inputs):
+    return tf.reduce_sum(tf.reshape(inputs, (tf.shape(inputs)[0], -1)), axis=1, keepdims=True)
+
+
 @pytest.mark.parametrize("shape", [(9,), (9, 2)], ids=["table", "series"])
 def test_tables_and_series(shape):
     samples = np.random.default_rng(0).random((4, *shape)).astype(np.float32)
-    places = samples.reshape(4, 9, -1).sum(-1)
-
-    def total(inputs):
-        return tf.reduce_sum(tf.reshape(inputs, (tf.shape(inputs)[0], -1)), axis=1, keepdims=True)
-
-    curves = np.cumsum(np.sort(places, axis=1)[:, ::-1], axis=1)
-    score = Insertion(total, samples, 0, steps=9).evaluate(places)
+    flat = samples.reshape(4, -1)
+    curves = np.cumsum(np.sort(flat, axis=1)[:, ::-1], axis=1)
+    score = Insertion(total, samples, 0, steps=flat.shape[1]).evaluate(samples)
     np.testing.assert_allclose(score.curve[1][:, 1:], curves, rtol=1e-5)
+
+
+def test_maps_of_the_steps_of_a_series_count_for_all_features():
+    samples = np.random.default_rng(0).random((4, 9, 2)).astype(np.float32)
+    steps = samples.sum(-1)
+    curves = np.cumsum(np.sort(steps, axis=1)[:, ::-1], axis=1)
+    for maps in (steps, steps[..., None], np.repeat(steps[..., None], 2, axis=2)):
+        score = Insertion(total, samples, 0, steps=9).evaluate(maps)
+        np.testing.assert_allclose(score.curve[1][:, 1:], curves, rtol=1e-5)

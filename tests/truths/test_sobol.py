@@ -232,3 +232,25 @@ def test_masks_never_exist_at_the_size_of_the_image_beyond_a_batch(driver):
                 shape = tensor.shape.as_list() if tensor.shape.rank is not None else []
                 known = int(np.prod([size for size in shape if size is not None]))
                 assert known <= max(one_image, table), f"{operation.name} has shape {shape}"
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (5,)], ids=["series", "table"])
+def test_series_and_tables_have_the_shares_of_a_linear_model(shape):
+    """`f = sum w x` under masks: the total index of a cell is its `(w x)^2` over the sum of all."""
+    weights = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    axes = tuple(range(1, len(shape) + 1))
+    x = np.random.default_rng(1).random((2, *shape)).astype(np.float32)
+    explainer = SobolAttribution(lambda inputs: tf.reduce_sum(inputs * weights, axes)[:, None], nb_design=64)
+    shares = (weights * x) ** 2
+    wanted = shares / shares.sum(axis=axes, keepdims=True)
+    maps = explainer.explain(x, 0).values
+    np.testing.assert_allclose(maps / maps.sum(axis=axes, keepdims=True), wanted, atol=0.01)
+
+
+def test_windows_of_time():
+    weights = np.zeros((8, 2), np.float32)
+    weights[2:4, 1] = 1
+    explainer = SobolAttribution(lambda x: tf.reduce_sum(x * weights, (1, 2))[:, None], grid_size=4)
+    maps = explainer.explain(np.ones((1, 8, 2), "float32"), 0)
+    np.testing.assert_allclose(maps.values[0] / maps.values.max(), weights, atol=1e-5)
+    assert maps.raw.shape == (1, 8, 2) and maps.interval.shape == (1, 8, 2, 2)

@@ -1,15 +1,32 @@
 """Floor 3: where does the model look? One file for each paper."""
 
+from .activation_explainer import ActivationExplainer as ActivationExplainer
+from .catalogue import MethodRow as MethodRow
+from .catalogue import methods as methods
+from .catalogue import methods_table as methods_table
 from .deconvnet import DeconvNet as DeconvNet
 from .expected_gradients import ExpectedGradients as ExpectedGradients
+from .fem import FEM as FEM
+from .forgrad import FORGrad as FORGrad
+from .gradcam import GradCAM as GradCAM
+from .gradcam_pp import GradCAMPP as GradCAMPP
 from .gradient_explainer import GradientExplainer as GradientExplainer
 from .gradient_input import GradientInput as GradientInput
 from .guided_backprop import GuidedBackprop as GuidedBackprop
+from .hsic import HSICAttribution as HSICAttribution
 from .integrated_gradients import IntegratedGradients as IntegratedGradients
+from .kernel_shap import KernelSHAP as KernelSHAP
+from .layercam import LayerCAM as LayerCAM
+from .lime import LIME as LIME
 from .noisy_gradients import NoisyGradient as NoisyGradient
+from .occlusion import Occlusion as Occlusion
 from .relu_gradients import ReLUGradient as ReLUGradient
+from .rise import RISE as RISE
 from .saliency import Saliency as Saliency
+from .scorecam import ScoreCAM as ScoreCAM
+from .sise import SISE as SISE
 from .smoothgrad import SmoothGrad as SmoothGrad
 from .sobol import SobolAttribution as SobolAttribution
 from .squaregrad import SquareGrad as SquareGrad
+from .surrogate import SurrogateExplainer as SurrogateExplainer
 from .vargrad import VarGrad as VarGrad

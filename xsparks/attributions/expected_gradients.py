@@ -26,7 +26,8 @@ class ExpectedGradients(GradientExplainer):
     Parameters
     ----------
     references : `(r, h, w, c)`, images such as the training data; held in memory.
-    samples : draws of a reference and a position; positions are stratified, references used equally often.
+    samples : draws of a reference and a position on the path; references are used equally often, each at positions
+        spread over the path.
     reducer : `"sum"` over channels, `"mean"`, `"max"`, `"norm"` or None.
     absolute : drop the sign.
 
@@ -91,12 +92,7 @@ class ExpectedGradients(GradientExplainer):
                     remedy="Prepare them as the inputs are.",
                 )
             )
-        random = generator(self.seed, 21)
-        # A new order of the references for each time that all are used.
-        orders = [random.permutation(len(references)) for _ in range(-(-self.samples // len(references)))]
-        chosen = np.concatenate(orders)[: self.samples].astype(np.int32)
-        positions = (random.permutation(self.samples) + random.random(self.samples)) / self.samples
-        positions = positions.astype(np.float32)
+        chosen, positions = stratified_draws(len(references), self.samples, generator(self.seed, 21))
 
         def draw(inputs: Any, side: Any, index: Any) -> tuple[Any, Any]:
             reference = tf.gather(references, tf.gather(chosen, index))
@@ -115,3 +111,14 @@ class ExpectedGradients(GradientExplainer):
             fold=fold,
             finish=lambda state, inputs, side: {"maps": self.maps_of(state / self.samples, layout)},
         )
+
+
+def stratified_draws(references: int, samples: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Which reference and which position on the path each draw takes: every reference about equally often, and its
+    positions spread evenly over [0, 1]; each position alone is uniform.
+    """
+    uses = -(-samples // references)
+    chosen = np.concatenate([random.permutation(references) for _ in range(uses)])[:samples]
+    strata = np.stack([random.permutation(uses) for _ in range(references)])
+    positions = (strata[chosen, np.arange(samples) // references] + random.random(samples)) / uses
+    return chosen.astype(np.int32), positions.astype(np.float32)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from ..core.checks import check_choice
 from ..core.layout import Layout
-from ..engine import Explainer
+from ..engine import Explainer, reducers
 
 REDUCERS = ("max", "mean", "sum", "norm")
 
@@ -51,3 +51,8 @@ class GradientExplainer(Explainer, abc.ABC):
             return tf.norm(values, axis=-1, keepdims=True)
         reduce = {"max": tf.reduce_max, "mean": tf.reduce_mean, "sum": tf.reduce_sum}[self.reducer]
         return reduce(values, axis=-1, keepdims=True)
+
+
+def score_and_values(inputs: Any, side: Any) -> dict[str, Any]:
+    """A start for methods of one gradient: its score and its values."""
+    return {"score": reducers.table()(inputs, side), "gradient": tf.zeros_like(inputs)}

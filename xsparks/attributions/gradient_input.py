@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import tensorflow as tf
-
 from ..core.layout import Layout
 from ..engine import Plan, queries, reducers
-from .gradient_explainer import GradientExplainer
+from .gradient_explainer import GradientExplainer, score_and_values
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -49,6 +47,7 @@ class GradientInput(GradientExplainer):
     Propagating Activation Differences", 2016, https://arxiv.org/abs/1605.01713
     """
 
+    answers_score: ClassVar[bool] = True
     estimand: ClassVar[str] = "input times the derivative of the score by it"
 
     def plan(self, layout: Layout, outputs: Any) -> Plan:
@@ -56,9 +55,12 @@ class GradientInput(GradientExplainer):
         return Plan(
             count=1,
             backward=True,
-            query=queries.gradient,
+            query=queries.score_and_gradient,
             draw=lambda inputs, side, index: (inputs, ()),
-            start=lambda inputs, side: tf.zeros_like(inputs),
+            start=score_and_values,
             fold=reducers.total,
-            finish=lambda state, inputs, side: {"maps": self.maps_of(state * inputs, layout)},
+            finish=lambda state, inputs, side: {
+                "maps": self.maps_of(state["gradient"] * inputs, layout),
+                "score": state["score"],
+            },
         )

@@ -68,6 +68,7 @@ class IntegratedGradients(GradientExplainer):
     steps: int = 32
     quadrature: str = "lobatto"
 
+    answers_score: ClassVar[bool] = True
     estimand: ClassVar[str] = "share of the pixel in the difference between the scores of the image and the baseline"
 
     def check(self) -> None:
@@ -78,7 +79,7 @@ class IntegratedGradients(GradientExplainer):
 
     def plan(self, layout: Layout, outputs: Any) -> Plan:
         """Gradients along the straight path from the baseline."""
-        positions, weights = (np.float32(values) for values in nodes_and_weights(self.quadrature, self.steps))
+        positions, weights = (values.astype(np.float32) for values in nodes_and_weights(self.quadrature, self.steps))
         name = type(self).__name__
         baseline = as_baseline(self.baseline, layout, self.seed, self.access.input_range, name)
 
@@ -104,6 +105,7 @@ class IntegratedGradients(GradientExplainer):
                 "maps": self.maps_of(shares, layout),
                 "convergence_gap": total - (state["score"][:, -1] - state["score"][:, 0]),
                 "baseline_score": state["score"][:, 0],
+                "score": state["score"][:, -1],
             }
 
         return Plan(

@@ -46,7 +46,7 @@ class NoisyGradient(GradientExplainer, abc.ABC):
 
         def draw(inputs: Any, side: Any, index: Any) -> tuple[Any, Any]:
             deviation = self.noise * input_width(inputs, self.access.input_range)
-            return inputs + deviation * normal_noise(layout.shape, self.seed, index), side
+            return inputs + deviation * normal_noise(layout, self.seed, index), side
 
         def fold(state: Any, items: Any, extra: Any, values: Any) -> Any:
             return tf.nest.map_structure(items.add, state, folded(values, extra))

@@ -7,13 +7,11 @@ import warnings
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import tensorflow as tf
-
 from ..core.errors import ModelError, wording
 from ..core.layout import Layout
 from ..engine import Plan, queries, reducers
 from ..models.access import Notice
-from .gradient_explainer import GradientExplainer
+from .gradient_explainer import GradientExplainer, score_and_values
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -30,9 +28,7 @@ class ReLUGradient(GradientExplainer, abc.ABC):
     absolute: bool = True
 
     needs_layers: ClassVar[bool] = True
-    exempt: ClassVar[dict[str, str]] = {
-        "target": "the rule drops most of what tells classes apart: maps of two classes may be alike"
-    }
+    answers_score: ClassVar[bool] = True
 
     @property
     @abc.abstractmethod
@@ -58,8 +54,8 @@ class ReLUGradient(GradientExplainer, abc.ABC):
             )
         if missed:
             warnings.warn(
-                f"`{type(self).__name__}`: the rule reached {reached} ReLUs of the model and missed {missed}, which are "
-                "written as functions inside `call`; their gradient is the usual one.",
+                f"`{type(self).__name__}`: the rule reached {reached} ReLUs of the model and missed {missed}, "
+                "written as functions inside `call`, whose gradient is the usual one.",
                 Notice,
                 stacklevel=2,
             )
@@ -68,7 +64,10 @@ class ReLUGradient(GradientExplainer, abc.ABC):
             backward=True,
             query=queries.rectified_gradient(self.rule),
             draw=lambda inputs, side, index: (inputs, ()),
-            start=lambda inputs, side: tf.zeros_like(inputs),
+            start=score_and_values,
             fold=reducers.total,
-            finish=lambda state, inputs, side: {"maps": self.maps_of(state, layout)},
+            finish=lambda state, inputs, side: {
+                "maps": self.maps_of(state["gradient"], layout),
+                "score": state["score"],
+            },
         )

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import tensorflow as tf
-
 from ..core.layout import Layout
 from ..engine import Plan, queries, reducers
-from .gradient_explainer import GradientExplainer
+from .gradient_explainer import GradientExplainer, score_and_values
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -52,6 +50,7 @@ class Saliency(GradientExplainer):
     reducer: str | None = "max"
     absolute: bool = True
 
+    answers_score: ClassVar[bool] = True
     estimand: ClassVar[str] = "size of the derivative of the score by the pixel"
 
     def plan(self, layout: Layout, outputs: Any) -> Plan:
@@ -59,9 +58,12 @@ class Saliency(GradientExplainer):
         return Plan(
             count=1,
             backward=True,
-            query=queries.gradient,
+            query=queries.score_and_gradient,
             draw=lambda inputs, side, index: (inputs, ()),
-            start=lambda inputs, side: tf.zeros_like(inputs),
+            start=score_and_values,
             fold=reducers.total,
-            finish=lambda state, inputs, side: {"maps": self.maps_of(state, layout)},
+            finish=lambda state, inputs, side: {
+                "maps": self.maps_of(state["gradient"], layout),
+                "score": state["score"],
+            },
         )

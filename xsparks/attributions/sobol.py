@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from ..core.checks import check_choice, check_integer, check_number
 from ..core.errors import wording
@@ -12,7 +13,7 @@ from ..engine import Explainer
 from ..engine.session import Stages
 from ..numerics.sobol_designs import DESIGNS, make_design
 from ..numerics.sobol_estimators import ESTIMATORS
-from ..perturbations import as_perturbation, grid_of
+from ..perturbations import as_perturbation
 from .sobol_stages import gradient_stage, row_stage
 
 ORDERS = ("total", "first", "both")
@@ -43,12 +44,13 @@ class SobolAttribution(Explainer):
     Parameters
     ----------
     model : a Keras model of any kind, or any callable from images to scores.
-    grid_size : cells along each side, or `(rows, columns)`.
+    grid_size : cells along each side, or `(rows, columns)`. Windows of time of a series, whose features stay apart, as
+        those of a table do.
     nb_design : rows of the design, at most; each costs `cells + 1` forwards.
     design : `"half_shift"` (nested Latin hypercube, every step exactly 1/2; the most precise here),
         `"scrambled_sobol"`, `"latin_hypercube"`, `"binary_flip"` or `"paper"` (unscrambled Sobol sequence).
-    smooth : replace the noisy map by the mode of a latent Gaussian process over the grid; costs no forward. The map
-        without it is always kept as `.raw`. Needs `estimator="jansen"` and total indices.
+    smooth : replace the noisy map of an image by the mode of a latent Gaussian process over the grid; costs no
+        forward. The map without it is always kept as `.raw`. Needs `estimator="jansen"` and total indices.
     estimator : `"jansen"`, `"homma"`, `"saltelli"`, `"janon"` or `"glen"`.
     order : `"total"`, `"first"` (first-order indices), or `"both"` (total maps, `.first` beside them); the last two
         need a design whose two halves are independent, and one forward more a row.
@@ -66,7 +68,8 @@ class SobolAttribution(Explainer):
 
     Returns
     -------
-    maps : `(n, h, w, 1)`, kept on the grid; not negative where Jansen estimates total indices, unless `signed`.
+    maps : `(n, h, w, 1)`, kept on the grid; `(n, t, f)` for series and `(n, f)` for tables. Not negative where Jansen
+        estimates total indices, unless `signed`.
         Extras: `.raw (n, g, g, 1)`, the estimate of each cell before smoothing; `.interval (n, g, g, 2)`, its 95 %
         interval; `.forwards (n,)`; `.first`; `.estimand` says what the numbers estimate.
 
@@ -100,7 +103,7 @@ class SobolAttribution(Explainer):
     Explanations with Sobol-based Sensitivity Analysis", NeurIPS 2021, https://arxiv.org/abs/2111.04138
     """
 
-    grid_size: int | tuple[int, int] = 8
+    grid_size: int | tuple[int, ...] = 8
     nb_design: int = 8
     design: str = "half_shift"
     smooth: bool = True
@@ -113,11 +116,9 @@ class SobolAttribution(Explainer):
     assist: str | None = None
     gradient_masks: int = 32
 
-    kinds: ClassVar[tuple[str, ...]] = ("image",)
-
     @property
-    def grid(self) -> tuple[int, int]:
-        """Rows and columns of cells."""
+    def grid(self) -> tuple[int, ...]:
+        """Rows and columns of cells of an image."""
         return self.grid_size if isinstance(self.grid_size, tuple) else (self.grid_size, self.grid_size)
 
     @property
@@ -179,7 +180,7 @@ class SobolAttribution(Explainer):
                 "stopping early needs at least two independent parts of the design",
                 "Pass a larger nb_design and a design other than 'paper'.",
             )
-        make_design(self.design, self.nb_design, self.grid[0] * self.grid[1], self.seed, self.parts)
+        make_design(self.design, self.nb_design, math.prod(self.grid), self.seed, self.parts)
 
     def _refuse(self, name: str, options: str, expected: str, remedy: str) -> None:
         raise ValueError(wording(f"{name}({options})", expected=expected, received="this combination", remedy=remedy))
@@ -195,7 +196,6 @@ class SobolAttribution(Explainer):
 
     def plan(self, layout: Layout, outputs: Any) -> Stages:
         """The rows of the design, or gradients, or both in turn."""
-        grid_of(self.grid_size, layout, type(self).__name__)
         if self.assist == "gradients":
             return gradient_stage(self, layout, final=True)
         rows = row_stage(self, layout, outputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from ..core.errors import ModelError, wording
 from ..core.layout import Layout
 from ..core.randomness import generator
 from ..engine import Items, Plan, queries, reducers
+from ..engine.plan import never
 from ..numerics.intervals import replicate_interval
 from ..numerics.ranks import spearman
 from ..numerics.smoothing import (
@@ -31,7 +33,7 @@ from ..numerics.sobol_estimators import (
     signed_effect,
     total_order,
 )
-from ..perturbations import as_perturbation, cells_to_pixels
+from ..perturbations import as_perturbation, cells_to_maps, cells_to_pixels, grid_of
 
 if TYPE_CHECKING:
     from .sobol import SobolAttribution
@@ -39,13 +41,23 @@ if TYPE_CHECKING:
 
 def row_stage(method: SobolAttribution, layout: Layout, outputs: Any) -> Plan:
     """Every row of the design, and it with each column changed in turn, measured by forwards alone."""
-    grid, dimension = method.grid, method.grid[0] * method.grid[1]
+    grid = grid_of(method.grid_size, layout, type(method).__name__)
+    dimension = math.prod(grid)
     design = make_design(method.design, method.nb_design, dimension, method.seed, method.parts)
     base, shifted = design.base.astype(np.float32), design.shifted.astype(np.float32)
     per_row = dimension + (1 if method.order == "total" else 2)
     rounds = method.parts if method.stop_when is not None else 1
     perturbation = as_perturbation(method.perturbation, type(method).__name__)
     every_output = method.assist == "outputs"
+    if every_output and len(getattr(outputs, "shape", ())) != 2:
+        raise ModelError(
+            wording(
+                f"{type(method).__name__}(assist='outputs')",
+                expected="the model must have one output of shape (n, classes)",
+                received="other outputs",
+                remedy="Pass assist=None.",
+            )
+        )
 
     def prepare(inputs: Any, side: Any) -> Any:
         return perturbation.reference(inputs, layout, method.seed, method.access.input_range), side
@@ -59,7 +71,7 @@ def row_stage(method: SobolAttribution, layout: Layout, outputs: Any) -> Plan:
 
     def start(inputs: Any, side: Any) -> Any:
         total = method.nb_design * per_row
-        state = {"score": reducers.table(total)(inputs, side), "forwards": tf.zeros_like(inputs[:, 0, 0, 0])}
+        state = {"score": reducers.table(total)(inputs, side), "forwards": reducers.table()(inputs, side)}
         if every_output:
             state["outputs"] = reducers.table(total, outputs.shape[-1])(inputs, side)
         return state
@@ -88,12 +100,12 @@ def row_stage(method: SobolAttribution, layout: Layout, outputs: Any) -> Plan:
         table = rows_of(state, "score")
         every = rows_of(state, "outputs") if every_output else None
         guide = side[1]["guide"] if method.assist == "mixed" else None
-        answer = _row_answer(method, design, table, every, guide)
+        answer = _row_answer(method, design, table, every, guide, (grid[0], grid[1]) if layout.is_image else None)
         answer["forwards"] = state["forwards"]
         if method.assist == "mixed":
             answer["forwards"] += side[1]["forwards"]
             answer["backwards"] = side[1]["backwards"]
-        return {name: _on_grid(value, grid) for name, value in answer.items()}
+        return _on_grid(answer, grid, layout)
 
     return Plan(
         count=method.nb_design * per_row // rounds,
@@ -104,13 +116,14 @@ def row_stage(method: SobolAttribution, layout: Layout, outputs: Any) -> Plan:
         start=start,
         fold=fold,
         finish=finish,
-        **({"done": done} if method.stop_when is not None else {}),
+        done=done if method.stop_when is not None else never,
     )
 
 
 def gradient_stage(method: SobolAttribution, layout: Layout, final: bool) -> Plan:
     """Gradients of the score by the mask at points of a Latin hypercube; the map itself, or the guide of the rows."""
-    grid, dimension, count = method.grid, method.grid[0] * method.grid[1], method.gradient_masks
+    grid, count = _picture_grid(method, layout), method.gradient_masks
+    dimension = math.prod(grid)
     if not method.access.differentiable:
         raise ModelError(
             wording(
@@ -138,7 +151,7 @@ def gradient_stage(method: SobolAttribution, layout: Layout, final: bool) -> Pla
 
     def finish(state: Any, inputs: Any, side: Any) -> Any:
         statistic = gradient_statistic(state, masks)
-        spent = tf.zeros_like(inputs[:, 0, 0, 0]) + count
+        spent = reducers.table()(inputs, side) + count
         if not final:
             return {"guide": gradient_guide(statistic, grid, count), "forwards": spent, "backwards": spent}
         answer = {
@@ -147,7 +160,7 @@ def gradient_stage(method: SobolAttribution, layout: Layout, final: bool) -> Pla
             "forwards": spent,
             "backwards": spent,
         }
-        return {name: _on_grid(value, grid) for name, value in answer.items()}
+        return _on_grid(answer, grid, layout)
 
     return Plan(
         count=count,
@@ -161,8 +174,12 @@ def gradient_stage(method: SobolAttribution, layout: Layout, final: bool) -> Pla
     )
 
 
-def _row_answer(method: SobolAttribution, design: Any, table: Any, outputs: Any, guide: Any) -> dict[str, Any]:
-    """Maps, raw maps and intervals `(m, d)` from the scores `(m, rows, 1 + d)` or `(m, rows, 2 + d)`."""
+def _row_answer(
+    method: SobolAttribution, design: Any, table: Any, outputs: Any, guide: Any, grid: tuple[int, int] | None
+) -> dict[str, Any]:
+    """Maps, raw maps and intervals `(m, d)` from the scores `(m, rows, 1 + d)` or `(m, rows, 2 + d)`; without the grid
+    of an image nothing is smoothed.
+    """
     dimension = design.base.shape[1]
     base, changed = table[:, :, 0], table[:, :, 1 : dimension + 1]
     rows = tf.shape(table)[1]
@@ -176,8 +193,8 @@ def _row_answer(method: SobolAttribution, design: Any, table: Any, outputs: Any,
     if method.order == "both":
         answer["first"] = first_order(base, table[:, :, -1], changed)
     answer["maps"] = answer["raw"]
-    if method.smooth:
-        answer["maps"] = _smoothed(method, base, changed, outputs, guide, answer["raw"])
+    if method.smooth and grid is not None:
+        answer["maps"] = _smoothed(method, grid, base, changed, outputs, guide, answer["raw"])
     if method.signed:
         answer["maps"] = signed_effect(base, changed, points, moved, total=answer["maps"])
     if method.parts > 1:
@@ -206,14 +223,30 @@ def _interval(method: SobolAttribution, table: Any, step: Any) -> Any:
     return replicate_interval(values, positive=method.estimator in ("jansen", "janon"))
 
 
-def _on_grid(value: Any, grid: tuple[int, int]) -> Any:
-    """A vector over cells `(m, d)` as `(m, rows, columns, 1)`, of intervals `(m, d, 2)` with 2; scalars as they are."""
-    if len(value.shape) == 1:
-        return value
-    return tf.reshape(value, (-1, *grid, value.shape[2] if len(value.shape) == 3 else 1))
+def _on_grid(answer: dict[str, Any], grid: tuple[int, ...], layout: Layout) -> dict[str, Any]:
+    """Vectors over cells `(m, d)` and intervals `(m, d, 2)` as maps; scalars `(m,)` as they are."""
+    return {
+        name: value if len(value.shape) == 1 else cells_to_maps(value, grid, layout) for name, value in answer.items()
+    }
 
 
-def _smoothed(method: SobolAttribution, base: Any, changed: Any, outputs: Any, guide: Any, raw: Any) -> Any:
+def _picture_grid(method: SobolAttribution, layout: Layout) -> tuple[int, int]:
+    if not layout.is_image:
+        raise ModelError(
+            wording(
+                f"{type(method).__name__}(assist={method.assist!r})",
+                expected="gradients guide the smoothing of images (h, w, c)",
+                received=f"samples of shape {layout.shape}",
+                remedy="Pass assist=None.",
+            )
+        )
+    rows, columns = grid_of(method.grid_size, layout, type(method).__name__)
+    return rows, columns
+
+
+def _smoothed(
+    method: SobolAttribution, grid: tuple[int, int], base: Any, changed: Any, outputs: Any, guide: Any, raw: Any
+) -> Any:
     """The smooth map `(m, d)`, of the total of the raw one, so that both share a scale."""
     rows = tf.shape(base)[1]
     # Half-shift steps are equal, so heavy tails can be damped; other designs need the mean of squares of Jansen.
@@ -222,10 +255,10 @@ def _smoothed(method: SobolAttribution, base: Any, changed: Any, outputs: Any, g
         statistic = mean_power(output_differences(base, changed), RANKING_POWER)
     if outputs is not None:
         of_outputs = output_statistic(outputs[:, :, 0], outputs[:, :, 1 : raw.shape[1] + 1])
-        smooth = smooth_rows_by_outputs(statistic, of_outputs, method.grid, rows)
+        smooth = smooth_rows_by_outputs(statistic, of_outputs, grid, rows)
     elif guide is not None:
-        smooth = smooth_rows_by_gradients(statistic, guide, method.grid, rows)
+        smooth = smooth_rows_by_gradients(statistic, guide, grid, rows)
     else:
-        smooth = smooth_rows(statistic, method.grid, rows)
+        smooth = smooth_rows(statistic, grid, rows)
     total, own = (tf.reduce_sum(values, axis=-1, keepdims=True) for values in (raw, smooth))
     return smooth * tf.math.divide_no_nan(total, own)

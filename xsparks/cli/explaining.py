@@ -15,7 +15,7 @@ from .. import __version__
 from ..core.errors import wording
 from .class_names import ClassName, load_class_names, target_id
 from .image_files import ImageFile, Unreadable, check_images, decode, display_path, find_images, names_for, read_bytes
-from .methods import check_options, method_class, parse_options
+from .methods import check_options, parse_options
 from .model_files import Loaded, import_function, load_model, model_kind
 from .quiet_start import import_tensorflow
 
@@ -92,9 +92,10 @@ def _prepared(options: Namespace) -> Run:
 
     results = Results(out)
     import_tensorflow()
+    from ..attributions.catalogue import method_named
     from .model_input import input_shape
 
-    method = method_class(options.method)
+    method = method_named(options.method, f"--method {options.method}")
     check_options(method, chosen)
     preprocess = options.preprocess
     if preprocess is not None and ":" in preprocess:

@@ -71,36 +71,6 @@ def _value(text: str) -> Any:
         return text
 
 
-def methods() -> dict[str, type[Explainer]]:
-    """Every attribution method by its name on the command line: in lower case, without "Attribution"."""
-    from .. import attributions
-    from ..engine import explainer_classes
-
-    own = [found for found in explainer_classes() if found.__module__.startswith(attributions.__name__)]
-    return {found.__name__.removesuffix("Attribution").lower(): found for found in own}
-
-
-def method_class(name: str) -> type[Explainer]:
-    """The method of this name.
-
-    Raises
-    ------
-    ValueError : there is none; the nearest names are listed.
-    """
-    known = methods()
-    wanted = name.lower().removesuffix("attribution")
-    if wanted not in known:
-        raise ValueError(
-            wording(
-                f"--method {name}",
-                expected="`--method` must be the name of an attribution method",
-                received=repr(name),
-                remedy=nearest(wanted, sorted(known)),
-            )
-        )
-    return known[wanted]
-
-
 def check_options(method: type[Explainer], options: dict[str, Any]) -> None:
     """Refuses options that the method does not have; their values are checked by the method itself.
 

@@ -92,7 +92,8 @@ def plan_step(
             return tf.gather(leaf, sample)
 
         x = tf.nest.map_structure(of_items, inputs)
-        drawn, extra = plan.draw(explained(x), tf.nest.map_structure(of_items, side), index)
+        own = (side, sample) if plan.whole_side else tf.nest.map_structure(of_items, side)
+        drawn, extra = plan.draw(explained(x), own, index)
         values = plan.query(bind(x), operator, drawn, tf.nest.map_structure(of_items, targets))
         return plan.fold(state, Items(sample, index, weight), extra, values)
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from ..core.errors import ModelError, wording
 from ..models.access import ModelAccess
-from ..models.operators import OPERATORS
+from ..models.output_operator import OutputOperator
 from ..models.places import Place, read_places
 from . import queries, reducers
 from .binding import Binding
@@ -130,14 +130,15 @@ class Engine:
 
     def scores(self, inputs: Any, outputs: Any, targets: Any) -> np.ndarray:
         """The scores `(m,)` of inputs whose outputs are known; a user's own operator runs the model as it likes."""
-        if self.operator in OPERATORS.values():
+        if isinstance(self.operator, OutputOperator):
             outputs = tf.nest.map_structure(tf.convert_to_tensor, outputs)
-            return np.asarray(self.operator(lambda _: outputs, None, tf.convert_to_tensor(targets)))
+            return np.asarray(self.operator.of(outputs, tf.convert_to_tensor(targets)))
         return np.asarray(self.run(SCORES, inputs, targets))[:, 0]
 
     def in_graph(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """A function of tensors, compiled unless a graph is being built already."""
-        if tf.inside_function():
+        # Not `tf.inside_function()`, which stays true within `tf.init_scope`.
+        if not tf.executing_eagerly():
             return function(*arguments)
         given = [as_tensors(argument) for argument in arguments if argument is not None]
         key = (id(self), function.__qualname__, tuple(str(specification(tree)) for tree in given))

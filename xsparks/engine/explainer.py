@@ -6,6 +6,7 @@ import abc
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, final
 
 import numpy as np
@@ -16,7 +17,7 @@ from ..core.errors import ModelError, wording
 from ..core.inputs import Reader, Samples, leaves
 from ..core.layout import Layout
 from ..core.progress import progress_bar
-from ..models.operators import symbolic_targets
+from ..models.operators import OPERATORS, resolve_targets, symbolic_targets
 from .enlarging import at_size
 from .explanation import Explanation
 from .record import model_digest, settings_of, versions
@@ -44,9 +45,10 @@ class Explainer(OnModel, abc.ABC):
     becomes an extra of the `Explanation`.
 
     A class declares what it needs, which the table of methods prints and tests hold it to: `estimand`, what its
-    numbers mean; `exempt`, laws that it cannot obey, each with the reason; `traceable`, whether it runs within a graph;
-    `needs_gradients` and `needs_layers`, whether a model must have them; `deterministic`, whether the seed changes
-    nothing; `kinds`, the samples that it takes.
+    numbers mean; `exempt`, laws that it cannot obey, each with the reason; `needs_gradients` and `needs_layers`,
+    whether a model must have them; `deterministic`, whether the seed changes nothing; `kinds`, the samples that it
+    takes; `filters`, whether it is built on an explainer instead of a model; `answers_score`, whether its answer has
+    `"score"` `(m,)`, that of the inputs as they are, which then costs no forward of its own where targets are given.
     """
 
     estimand: ClassVar[str] = ""
@@ -55,6 +57,8 @@ class Explainer(OnModel, abc.ABC):
     needs_layers: ClassVar[bool] = False
     deterministic: ClassVar[bool] = False
     kinds: ClassVar[tuple[str, ...]] = ("image", "series", "table")
+    filters: ClassVar[bool] = False
+    answers_score: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -79,10 +83,11 @@ class Explainer(OnModel, abc.ABC):
 
     def cost(self, sample_shape: tuple[int, ...], outputs: Any = None) -> Cost:
         """Forward and backward passes a sample, at most."""
-        stages = as_stages(self._planned(self.access.layout(sample_shape), outputs))
+        stages = as_stages(self.planned(self.access.layout(sample_shape), outputs))
         return Cost(sum(stage.variants for stage in stages), sum(stage.variants for stage in stages if stage.backward))
 
-    def _planned(self, layout: Layout, outputs: Any) -> Stages:
+    def planned(self, layout: Layout, outputs: Any) -> Stages:
+        """The plan, once samples and model are known to fit the method."""
         name = type(self).__name__
         if layout.kind not in self.kinds:
             raise ModelError(
@@ -172,10 +177,11 @@ class Explainer(OnModel, abc.ABC):
                 bar.update(len(known) * self._forwards_of(samples.inputs))
                 return known
         inputs = self._checked(samples.inputs, samples.start)
-        targets, scores = self._answered(inputs, samples.targets, samples.start)
+        targets, scores = self._known(inputs, samples)
         answer = self.engine.run(self._plan_for(inputs), inputs, targets, progress=bar.update)
         answer = {name: np.asarray(value) for name, value in answer.items()}
-        maps = answer.pop("maps")
+        maps, own_scores = answer.pop("maps"), answer.pop("score", None)
+        scores = own_scores if scores is None else scores
         if not np.isfinite(maps).all():
             raise ModelError(
                 wording(
@@ -199,8 +205,25 @@ class Explainer(OnModel, abc.ABC):
             class_names=self.class_names,
         )
         if shards is not None:
-            shards.write(number, part)
+            shards.write(number, part, samples.targets)
         return part
+
+    def _known(self, inputs: Any, samples: Samples) -> tuple[np.ndarray, np.ndarray | None]:
+        """The targets and the scores of some samples; None for scores that the plan itself will answer."""
+        shape = tuple(getattr(self.engine.output_spec(inputs), "shape", ()))
+        # Outputs are looked at once, for probabilities that nobody recognised; later their number is enough.
+        told = self.answers_score and self._looked and samples.targets is not None and len(shape) == 2
+        if told and self.engine.operator in (OPERATORS["classification"], OPERATORS["regression"]):
+            outputs = np.zeros((len(samples), shape[1]), np.float32)
+            where = type(self).__name__
+            return resolve_targets(samples.targets, outputs, self.engine.operator, where, samples.start), None
+        answered = self._answered(inputs, samples.targets, samples.start)
+        self._looked.append(True)
+        return answered
+
+    @cached_property
+    def _looked(self) -> list[bool]:
+        return []
 
     def _fingerprint(self) -> dict[str, Any]:
         return {"method": type(self).__name__, "model": model_digest(self.model), "settings": settings_of(self)}
@@ -214,7 +237,7 @@ class Explainer(OnModel, abc.ABC):
                     name,
                     expected="the method must run within a graph",
                     received="a step on the host",
-                    remedy="Call explain outside of tf.function; the class says why in `exempt`.",
+                    remedy="Call explain outside of tf.function, or choose options without such a step.",
                 )
             )
         inputs = tf.nest.map_structure(_as_float32, inputs)
@@ -226,7 +249,7 @@ class Explainer(OnModel, abc.ABC):
         targets = symbolic_targets(targets, outputs, self.engine.operator, name)
         layout = self.access.layout(tuple(explained.shape[1:]))
         if layout.shape not in self._plans:
-            self._plans[layout.shape] = self._planned(layout, tf.nest.map_structure(_spec, outputs))
+            self._plans[layout.shape] = self.planned(layout, tf.nest.map_structure(_spec, outputs))
         answer = self.engine.run(self._plans[layout.shape], inputs, targets)
         maps = answer["maps"]
         if layout.is_image and tuple(maps.shape[1:3]) != layout.spatial:

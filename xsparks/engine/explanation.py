@@ -145,10 +145,21 @@ class Explanation:
         if self.targets is None:
             return ""
         target = self.targets[position]
-        name = "weights" if np.ndim(target) else str(target)
+        name = self._name_of_array() if np.ndim(target) else str(target)
         if self.class_names is not None and not np.ndim(target):
             name = str(self.class_names[int(target)])
         return name if self.scores is None else f"{name} ({self.scores[position]:.2f})"
+
+    def _name_of_array(self) -> str:
+        """What a target that is no single number is, by the operator that reads it."""
+        operator = self.settings.get("operator")
+        name = str(operator["name"] if isinstance(operator, dict) else operator).lower()
+        targets = np.asarray(self.targets)
+        if name == "segmentation":
+            return "zone" if targets.dtype.kind in "iu" else "weights"
+        if name == "detection":
+            return "object" if targets.ndim == 2 else "objects"
+        return "weights"
 
     def plot(self, images: Any = None, **options: Any) -> Any:
         """A figure of the maps over the images; returns `(figure, axes)` and shows nothing.

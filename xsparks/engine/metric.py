@@ -167,6 +167,9 @@ class _MapSource:
         maps = np.asarray(maps, dtype=np.float32)
         if maps.ndim == len(layout.spatial) + 2:
             maps = maps.mean(axis=-1)
+        if layout.kind == "series" and maps.shape[1:] in (layout.spatial[:1], (layout.spatial[0], 1)):
+            # A map that knows steps alone.
+            maps = np.repeat(maps.reshape(len(maps), -1, 1), layout.spatial[1], axis=2)
         if layout.is_image and maps.ndim == 3 and maps.shape[1:] != layout.spatial:
             smaller = all(have <= want for have, want in zip(maps.shape[1:], layout.spatial, strict=True))
             if not smaller:

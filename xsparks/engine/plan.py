@@ -91,6 +91,8 @@ class Plan:
     prepare : `(x, side) -> side`, once a sample before the first round (a blurred copy, the ranks of a map).
     rounds : how often `count` variants are drawn at most.
     done : `(state, side, finished_rounds) -> (m,)` bool: samples that leave before the last round.
+    whole_side : `draw` gets `(side, sample)`, the side information of the whole group and the sample `(b,)` of each
+        item, instead of a copy for each item: for side information that is large and of which an item needs a part.
     backward : whether the query takes a gradient.
     most : the largest count, where `count` is a function.
     """
@@ -104,6 +106,7 @@ class Plan:
     prepare: Callable[[Any, Tree], Tree] = keep
     rounds: int = 1
     done: Callable[[Tree, Tree, Any], Any] = never
+    whole_side: bool = False
     backward: bool = False
     most: int = 1
 

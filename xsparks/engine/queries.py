@@ -18,7 +18,7 @@ def score(bound: Bound, operator: Any, inputs: Any, targets: Any) -> Any:
 
 def probability(bound: Bound, operator: Any, inputs: Any, targets: Any) -> Any:
     """The score on probabilities, `(b,)`; the outputs of a regression are none and are taken as they are."""
-    return operator(bound.forward if operator is regression else bound.probabilities, inputs, targets)
+    return operator(bound.forward if operator == regression else bound.probabilities, inputs, targets)
 
 
 def outputs(bound: Bound, operator: Any, inputs: Any, targets: Any) -> Any:
@@ -55,13 +55,13 @@ def score_and_gradient(bound: Bound, operator: Any, inputs: Any, targets: Any) -
 
 
 def rectified_gradient(rule: str) -> Query:
-    """The derivative of the score by the inputs, with the gradient of every ReLU by this rule."""
+    """The score and its derivative by the inputs, with the gradient of every ReLU by this rule."""
 
     def query(bound: Bound, operator: Any, inputs: Any, targets: Any) -> Any:
         with tf.GradientTape() as tape, bound.rectified(rule):
             tape.watch(inputs)
             scores = operator(bound.forward, inputs, targets)
-        return _gradient(tape, scores, inputs)
+        return {"score": scores, "gradient": _gradient(tape, scores, inputs)}
 
     return query
 
@@ -93,10 +93,9 @@ def activations_and_gradients(layers: Any) -> Query:
             tape.watch(inputs)
             scores = operator(forward, inputs, targets)
         found = tf.nest.flatten(kept[0])
-        gradients = (
-            [_gradient(tape, scores, leaf) for leaf in found] if len(found) == 1 else tape.gradient(scores, found)
-        )
+        gradients = _gradients(tape, scores, found, f"the layer {layers}")
         floats = [tf.cast(leaf, tf.float32) for leaf in found]
+        # A layer beside the way to this score, such as one of another output, has no influence on it.
         gradients = [
             tf.zeros_like(leaf) if slope is None else tf.cast(slope, tf.float32)
             for leaf, slope in zip(floats, gradients, strict=True)
@@ -123,12 +122,17 @@ def gradient_of(build: Any) -> Query:
 
 
 def _gradient(tape: tf.GradientTape, scores: Any, variable: Any) -> Any:
-    found = tape.gradient(scores, variable)
-    if found is None:
+    return _gradients(tape, scores, [variable], "the inputs")[0]
+
+
+def _gradients(tape: tf.GradientTape, scores: Any, variables: list[Any], of: str) -> list[Any]:
+    """The derivatives by several variables; None for one that the score does not depend on, if it does on another."""
+    found = tape.gradient(scores, variables)
+    if all(slope is None for slope in found):
         raise ModelError(
             wording(
                 "gradient",
-                expected="the score must depend on the inputs by operations that have gradients",
+                expected=f"the score must depend on {of} by operations that have gradients",
                 received="no gradient",
                 remedy="Look for rounding, argmax or tf.stop_gradient in the model, `preprocess` or the operator, or "
                 "use a method without gradients.",

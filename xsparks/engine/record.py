@@ -49,6 +49,7 @@ def described(value: Any) -> Any:
         return {str(key): described(entry) for key, entry in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         options = {field.name: described(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        options = {name: option for name, option in options.items() if name not in _NOT_SETTINGS}
         return {"name": type(value).__name__, **options}
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         array = np.ascontiguousarray(value)

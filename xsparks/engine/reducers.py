@@ -10,13 +10,12 @@ import tensorflow as tf
 from .plan import Items
 
 
-def table(count: int, width: int | None = None, like: Any = tf.float32) -> Callable[[Any, Any], Any]:
-    """A start: an empty table `(m, count)` or `(m, count, width)`, one row a sample."""
+def table(*shape: int, like: Any = tf.float32) -> Callable[[Any, Any], Any]:
+    """A start: an empty table `(m, *shape)`, such as `(m, count)` or `(m, count, width)`, one row a sample."""
 
     def start(inputs: Any, side: Any) -> Any:
         samples = tf.shape(tf.nest.flatten(inputs)[0])[0]
-        shape = [samples, count] if width is None else [samples, count, width]
-        return tf.ensure_shape(tf.zeros(shape, like), [None, *shape[1:]])
+        return tf.ensure_shape(tf.zeros([samples, *shape], like), [None, *shape])
 
     return start
 

@@ -38,8 +38,9 @@ class OnModel:
     model : a Keras model of any kind, or a callable for methods without gradients.
     output_layer : the layer whose output is explained, instead of the model's own output with its final softmax or
         sigmoid bypassed.
-    operator : what to explain: None or `"classification"`, `"regression"`, or a function
-        `(forward, inputs, targets) -> scores (n,)`.
+    operator : what to explain: None or `"classification"`, `"regression"`, `"segmentation"`, `"detection"`, an object
+        such as `xsparks.models.detection.Detection(parts=("box",))`, or a function
+        `(forward, inputs, targets) -> scores (n,)`. Each says which targets it takes.
     preprocess : a callable, `"tf"`, `"torch"`, `"caffe"` or None; applied last, so that masks, baselines and noise
         live in the space of the inputs as they are handed over.
     explain_input : which input is explained where the model has several: its name, or its position in a tuple.
@@ -95,7 +96,8 @@ class OnModel:
         """The method itself, for samples of this layout and a model with outputs of this spec."""
         raise NotImplementedError
 
-    def _planned(self, layout: Layout, outputs: Any) -> Stages:
+    def planned(self, layout: Layout, outputs: Any) -> Stages:
+        """The plan, once samples and model are known to fit the method."""
         return self.plan(layout, outputs)
 
     def _plan_for(self, inputs: Any) -> Stages:
@@ -103,7 +105,7 @@ class OnModel:
         shape = tuple(int(size) for size in self.engine.explained(inputs).shape[1:])
         if shape not in self._plans:
             outputs = self.engine.output_spec(inputs)
-            self._plans[shape] = self._planned(self.access.layout(shape), outputs)
+            self._plans[shape] = self.planned(self.access.layout(shape), outputs)
         return self._plans[shape]
 
     def _sample_rank(self, inputs: Any) -> int | None:
@@ -159,9 +161,10 @@ class OnModel:
     def _warn_of_probabilities(self, outputs: Any) -> None:
         if self.access.unrecognised_softmax or isinstance(outputs, list | tuple | dict):
             return
-        if outputs.ndim != 2 or outputs.shape[1] < 2 or self.access.final_activation is not None:
+        # Classes of an image, or of each pixel.
+        if outputs.ndim not in (2, 4) or outputs.shape[-1] < 2 or self.access.final_activation is not None:
             return
-        if (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3):
+        if (outputs >= 0).all() and np.allclose(outputs.sum(axis=-1), 1, atol=1e-3):
             self.access.unrecognised_softmax = True
             if self.output_layer is not None:
                 return

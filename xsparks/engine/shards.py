@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..core.digests import digests as digests_of
 from ..core.errors import WriteError, wording
 from ..core.files import write_json
 from .explanation import Explanation
 
 MANIFEST = "explanation.json"
+_GIVEN = "given_targets"
 
 
 class Shards:
@@ -63,8 +66,9 @@ class Shards:
         except (ValueError, FileNotFoundError):
             # Half a part is as good as none: it is computed again.
             return None
+        marks = stored.extras.pop(_GIVEN, None)
         same = stored.digests is not None and np.array_equal(stored.digests, digests)
-        if not same or not _same_targets(stored.targets, targets):
+        if not same or not _same_targets(marks, targets):
             raise ValueError(
                 wording(
                     f"explain(out={str(self.folder)!r})",
@@ -76,15 +80,17 @@ class Shards:
         self._written += len(stored)
         return stored
 
-    def write(self, number: int, part: Explanation) -> None:
-        """Keeps the explanation of a group.
+    def write(self, number: int, part: Explanation, targets: Any = None) -> None:
+        """Keeps the explanation of a group for these targets, as the user gave them.
 
         Raises
         ------
         WriteError : the disk refuses; earlier parts stay in the folder and this one is `error.kept`.
         """
+        # What the targets were read as may depend on the model, so what was given is remembered beside it.
+        marks = {} if targets is None else {_GIVEN: _marks_of(targets)}
         try:
-            part.save(self._path(number))
+            replace(part, extras={**part.extras, **marks}).save(self._path(number))
         except WriteError as refused:
             error = WriteError(
                 f"{refused} The first {self._written} explanations are kept in {self.folder}, the {len(part)} after "
@@ -95,11 +101,13 @@ class Shards:
         self._written += len(part)
 
 
-def _same_targets(stored: Any, given: Any) -> bool:
-    """Whether the given targets resolve to the stored ones; their type and a trailing axis of 1 may differ."""
-    if given is None:
-        return True
-    given = np.asarray(given)
-    if stored is None or given.size != stored.size:
-        return False
-    return np.array_equal(given.reshape(stored.shape).astype(np.float32), stored.astype(np.float32))
+def _same_targets(stored: np.ndarray | None, given: Any) -> bool:
+    """Whether these targets were given before; their type and a trailing axis of 1 may differ."""
+    return given is None or (stored is not None and np.array_equal(stored, _marks_of(given)))
+
+
+def _marks_of(targets: Any) -> np.ndarray:
+    targets = np.asarray(targets)
+    if targets.dtype.kind not in "fiub":
+        return targets.astype(str)
+    return digests_of([targets.reshape(len(targets), -1)])

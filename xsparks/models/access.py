@@ -199,7 +199,8 @@ class ModelAccess:
         noise = generator(0, 13)
 
         def one(spec: tf.TensorSpec) -> Any:
-            return tf.cast(noise.uniform(low, high, (1, *spec.shape[1:])), spec.dtype)
+            shape: Any = [1, *spec.shape[1:]]
+            return tf.cast(noise.uniform(low, high, shape), spec.dtype)
 
         with tf.init_scope():
             return tf.nest.map_structure(one, self._template)

@@ -44,8 +44,8 @@ def as_preprocessing(preprocess: Any, where: str, channels_first: bool = False) 
 def declared_range(model: Any, preprocess: Any) -> tuple[float, float] | None:
     """The range of inputs that a preprocessing or a leading layer of the model declares, None if neither does.
 
-    Keras' recipes and a leading Normalization of ImageNet's kind eat 0..255; a leading Rescaling declares the range
-    that it maps to 0..1 or -1..1.
+    Keras' recipes eat 0..255; a leading Rescaling with one offset of 0 or -1 declares the range that it maps to 0..1 or
+    -1..1; another one, or a Normalization, standardises pictures whose mean tells whether they are in 0..255 or 0..1.
     """
     if preprocess in MODES:
         return 0.0, 255.0
@@ -53,11 +53,16 @@ def declared_range(model: Any, preprocess: Any) -> tuple[float, float] | None:
         return None
     for _, layer in layers_of(model)[:3]:
         if isinstance(layer, keras.layers.Rescaling):
-            scale, offset = float(np.mean(layer.scale)), float(np.mean(layer.offset))
-            low = -1.0 if offset < 0 else 0.0
-            return tuple(sorted(((low - offset) / scale, (1.0 - offset) / scale)))  # pyright: ignore[reportReturnType]
+            scale, offset = (np.asarray(value, float) for value in (layer.scale, layer.offset))
+            if scale.ndim == offset.ndim == 0 and float(offset) in (0.0, -1.0):
+                # 0 is mapped to the lower end, for either offset.
+                return 0.0, float((1.0 - offset) / scale)
+            return _of_pictures(float(np.mean(-offset / scale)))
         if isinstance(layer, keras.layers.Normalization) and layer.mean is not None:
-            mean = float(np.mean(np.asarray(layer.mean)))
-            # Pictures in 0..255 have means near 120, pictures in 0..1 near one half.
-            return (0.0, 255.0) if mean > 2.0 else (0.0, 1.0)
+            return _of_pictures(float(np.mean(np.asarray(layer.mean))))
     return None
+
+
+def _of_pictures(mean: float) -> tuple[float, float]:
+    """Pictures in 0..255 have means near 120, pictures in 0..1 near one half."""
+    return (0.0, 255.0) if mean > 2.0 else (0.0, 1.0)

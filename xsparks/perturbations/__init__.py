@@ -5,6 +5,7 @@ from .blends import Amplitude as Amplitude
 from .blends import Blur as Blur
 from .blends import Inpainting as Inpainting
 from .blends import as_perturbation as as_perturbation
+from .masks import cells_to_maps as cells_to_maps
 from .masks import cells_to_pixels as cells_to_pixels
 from .masks import grid_of as grid_of
 from .orderings import importance_ranks as importance_ranks

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import tensorflow as tf
-
 from ..core.checks import check_choice, check_number
 from ..core.errors import wording
 from ..core.layout import Layout
 from .baselines import as_baseline, blurred
+from .noise import input_width
 
 
 class Perturbation(Protocol):
@@ -68,6 +67,15 @@ class Blur:
 
     def reference(self, inputs: Any, layout: Layout, seed: int, input_range: tuple[float, float] | None) -> Any:
         """The blurred copy of every image."""
+        if not layout.is_image:
+            raise ValueError(
+                wording(
+                    "Blur",
+                    expected="samples must be images (h, w, c)",
+                    received=f"shape {layout.shape}",
+                    remedy="Use 'inpainting' or 'mean'.",
+                )
+            )
         return blurred(inputs, layout, self.sigma)
 
     def __call__(self, inputs: Any, mask: Any, reference: Any) -> Any:
@@ -93,10 +101,7 @@ class Amplitude:
 
     def reference(self, inputs: Any, layout: Layout, seed: int, input_range: tuple[float, float] | None) -> Any:
         """The width of the input range, of each image where none is declared."""
-        if input_range is not None:
-            return tf.zeros_like(inputs[:, :1, :1, :1]) + (input_range[1] - input_range[0])
-        axes = list(range(1, len(inputs.shape)))
-        return tf.reduce_max(inputs, axes, keepdims=True) - tf.reduce_min(inputs, axes, keepdims=True)
+        return input_width(inputs, input_range)
 
     def __call__(self, inputs: Any, mask: Any, reference: Any) -> Any:
         """The images with changed amplitude."""

@@ -69,6 +69,27 @@ def cells_to_pixels(cells: Any, grid: tuple[int, ...], layout: Layout) -> Any:
     return layout.spread(mask)
 
 
+def cells_to_maps(values: Any, grid: tuple[int, ...], layout: Layout) -> Any:
+    """Values of cells as maps: on their grid for images, spread over the places of series and tables.
+
+    Parameters
+    ----------
+    values : `(m, d)`, or `(m, d, k)` for `k` values a cell.
+    grid : cells along each axis of the places.
+
+    Returns
+    -------
+    maps : `(m, rows, columns, 1 or k)` for images; `(m, t, f)` and `(m, f)`, with `k` as a last axis, otherwise.
+    """
+    maps = tf.reshape(values, (-1, *grid, *values.shape[2:]))
+    if layout.is_image:
+        return tf.expand_dims(maps, -1) if len(values.shape) == 2 else maps
+    for axis, (size, cells) in enumerate(zip(layout.spatial, grid, strict=True), start=1):
+        if cells != size:
+            maps = tf.gather(maps, cell_of_place(size, cells), axis=axis)
+    return maps
+
+
 def cell_of_place(size: int, cells: int) -> np.ndarray:
     """The cell under the centre of each of `size` places, as enlarging by the nearest neighbour has it, `(size,)`."""
     return (2 * np.arange(size) + 1) * cells // (2 * size)

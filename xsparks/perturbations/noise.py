@@ -6,24 +6,28 @@ from typing import Any
 
 import tensorflow as tf
 
+from ..core.layout import Layout
 
-def normal_noise(shape: tuple[int, ...], seed: int, index: Any) -> Any:
+
+def normal_noise(layout: Layout, seed: int, index: Any) -> Any:
     """Standard normal noise of the draws `index`: the same for every sample, so that methods can be compared.
 
     Parameters
     ----------
-    shape : of one sample.
+    layout : of a sample; the noise of a place does not depend on where the channel stands.
     index : `(b,)` int32.
 
     Returns
     -------
-    noise : `(b, *shape)` float32.
+    noise : `(b, ...)` float32, of the shape of the samples.
     """
-    return tf.map_fn(
+    shape = (*layout.spatial, layout.shape[0]) if layout.is_image and layout.channels_first else layout.shape
+    noise = tf.map_fn(
         lambda number: tf.random.stateless_normal(shape, tf.stack([tf.constant(seed), number])),
         index,
         fn_output_signature=tf.TensorSpec(shape, tf.float32),
     )
+    return noise if shape == layout.shape else tf.transpose(noise, (0, 3, 1, 2))
 
 
 def input_width(inputs: Any, input_range: tuple[float, float] | None) -> Any:
