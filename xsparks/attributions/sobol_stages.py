@@ -49,7 +49,9 @@ def row_stage(method: SobolAttribution, layout: Layout, outputs: Any) -> Plan:
     rounds = method.parts if method.stop_when is not None else 1
     perturbation = as_perturbation(method.perturbation, type(method).__name__)
     every_output = method.assist == "outputs"
-    if every_output and len(getattr(outputs, "shape", ())) != 2:
+    # Without outputs, the plan is asked for its cost alone.
+    classes = (1,) if outputs is None else tuple(getattr(outputs, "shape", ()))[1:]
+    if every_output and len(classes) != 1:
         raise ModelError(
             wording(
                 f"{type(method).__name__}(assist='outputs')",
@@ -73,7 +75,7 @@ def row_stage(method: SobolAttribution, layout: Layout, outputs: Any) -> Plan:
         total = method.nb_design * per_row
         state = {"score": reducers.table(total)(inputs, side), "forwards": reducers.table()(inputs, side)}
         if every_output:
-            state["outputs"] = reducers.table(total, outputs.shape[-1])(inputs, side)
+            state["outputs"] = reducers.table(total, *classes)(inputs, side)
         return state
 
     def fold(state: Any, items: Items, extra: Any, values: Any) -> Any:

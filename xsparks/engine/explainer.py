@@ -210,7 +210,7 @@ class Explainer(OnModel, abc.ABC):
 
     def _known(self, inputs: Any, samples: Samples) -> tuple[np.ndarray, np.ndarray | None]:
         """The targets and the scores of some samples; None for scores that the plan itself will answer."""
-        shape = tuple(getattr(self.engine.output_spec(inputs), "shape", ()))
+        shape: Any = tuple(getattr(self.engine.output_spec(inputs), "shape", ()))
         # Outputs are looked at once, for probabilities that nobody recognised; later their number is enough.
         told = self.answers_score and self._looked and samples.targets is not None and len(shape) == 2
         if told and self.engine.operator in (OPERATORS["classification"], OPERATORS["regression"]):
