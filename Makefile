@@ -8,6 +8,8 @@ PYTHON ?= python3
 VENV ?= .venv
 OUT ?= demo_output
 BENCH ?= benchmarks/sobol.py time
+# Tests spend most of their time in tracing, which one process does on one core.
+WORKERS ?= 2
 
 BIN := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -38,7 +40,7 @@ demo: $(VENV)/.stamp-package
 
 # ruff, pyright and the documentation are tests as well (tests/building), so that pytest's closing line sums up everything.
 test: $(VENV)/.stamp-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 docs: $(VENV)/.stamp-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --clean

@@ -29,11 +29,11 @@ class Case(NamedTuple):
 def _one_pass(label: str, method: str, kind: str = "gradient", beside: bool = True) -> Case:
     """One pass an image, so many images; those that read a layer get the same one."""
     own, theirs = ({}, {}) if kind == "gradient" else ({"layer": LAYER}, {"conv_layer": LAYER})
-    return Case(label, method, kind, 64, 1, own, label if beside else None, theirs)
+    return Case(label, method, kind, 32, 1, own, label if beside else None, theirs)
 
 
 def _noisy(peer: str) -> Case:
-    return Case(f"{peer}, 50 copies", peer.lower(), "gradient", 2, 50, {"samples": 50}, peer, {"nb_samples": 50})
+    return Case(f"{peer}, 50 copies", peer.lower(), "gradient", 1, 50, {"samples": 50}, peer, {"nb_samples": 50})
 
 
 def _occlusion(patch: int, stride: int, images: int, timed: bool = True) -> Case:
@@ -43,7 +43,7 @@ def _occlusion(patch: int, stride: int, images: int, timed: bool = True) -> Case
 
 
 def _masks(label: str, method: str, passes: int, own: dict[str, Any], peer: str, theirs: dict[str, Any]) -> Case:
-    return Case(label, method, "forward", 2, passes, own, peer, theirs)
+    return Case(label, method, "forward", 1, passes, own, peer, theirs)
 
 
 CASES = [
@@ -57,21 +57,21 @@ CASES = [
     _one_pass("FEM", "fem", "forward"),
     Case(
         "IntegratedGradients, 50 steps",
-        *("integratedgradients", "gradient", 2, 50, {"steps": 50}),
+        *("integratedgradients", "gradient", 1, 50, {"steps": 50}),
         *("IntegratedGradients", {"steps": 50}),
     ),
     Case(
         "ExpectedGradients, 50 samples",
-        *("expectedgradients", "gradient", 2, 50, {"samples": 50, "references": 8}),
+        *("expectedgradients", "gradient", 1, 50, {"samples": 50, "references": 8}),
     ),
     _noisy("SmoothGrad"),
     _noisy("SquareGrad"),
     _noisy("VarGrad"),
-    _occlusion(32, 16, images=4),
+    _occlusion(32, 16, images=2),
     _occlusion(14, 7, images=1),
     # Memory only: 3,026 passes show nothing new of the time.
     _occlusion(8, 4, images=1, timed=False),
-    _masks("RISE, 1,000 masks", "rise", 1000, {"samples": 1000}, "Rise", {"nb_samples": 1000}),
+    _masks("RISE, 500 masks", "rise", 500, {"samples": 500}, "Rise", {"nb_samples": 500}),
     # `grid` stands for cells in place of the peer's own segmentation, so that the work is the same.
     _masks("LIME, 500 samples", "lime", 500, {"samples": 500}, "Lime", {"nb_samples": 500, "grid": 7}),
     _masks(
@@ -86,8 +86,8 @@ CASES = [
         *("Sobol, 8 rows of 64 cells", "sobol", 8 * 66, {"nb_design": 8, "grid_size": 8}),
         *("SobolAttributionMethod", {"nb_design": 8, "grid_size": 8}),
     ),
-    Case("ScoreCAM, 128 channels", "scorecam", "forward", 2, 130, {"channels": 128, "layer": LAYER}),
-    Case("SISE, 32 channels a layer", "sise", "gradient", 2, 100, {"channels": 32}),
+    Case("ScoreCAM, 128 channels", "scorecam", "forward", 1, 130, {"channels": 128, "layer": LAYER}),
+    Case("SISE, 32 channels a layer", "sise", "gradient", 1, 100, {"channels": 32}),
 ]
 
 
