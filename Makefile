@@ -40,7 +40,7 @@ demo: $(VENV)/.stamp-package
 
 # ruff, pyright and the documentation are tests as well (tests/building), so that pytest's closing line sums up everything.
 test: $(VENV)/.stamp-dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS)
 
 docs: $(VENV)/.stamp-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --clean

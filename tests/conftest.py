@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,21 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["MPLBACKEND"] = "Agg"
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Every test by itself, but one process for all of `tests/messages`: its last test looks at what others raised.
+
+    The groups of pytest-xdist 3.8 would say so in a mark, but do not work with pytest 9.2.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneFolderTogether(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "messages" if nodeid.startswith("tests/messages/") else nodeid
+
+    return OneFolderTogether(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,6 @@ from __future__ import annotations
 import pytest
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """One process runs the whole folder, since what was raised is remembered in memory."""
-    item.add_marker(pytest.mark.xdist_group("messages"))
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Moves it to the end; the other tests keep their order."""

@@ -206,7 +206,7 @@ def test_functions_that_are_not_there(said, photograph: Path, tmp_path: Path, mo
 def test_methods_and_their_options(said, model: Path, photograph: Path, tmp_path: Path) -> None:
     words = ("explain", model, photograph, "--out", tmp_path / "out")
     assert said(*words, "--method", "sobl") == (
-        "`--method sobl`: `--method` must be the name of an attribution method, got 'sobl'. Nearest: sobol."
+        "`--method sobl`: the method must be the name of an attribution method, got 'sobl'. Nearest: sobol."
     )
     assert said(*words, "--set", "grid_size") == (
         "`--set grid_size`: `--set` must have the form NAME=VALUE, got 'grid_size'. For example --set grid_size=7."
@@ -222,7 +222,7 @@ def test_methods_and_their_options(said, model: Path, photograph: Path, tmp_path
         "of 224 pixels."
     )
     assert "`design` must be one of" in said(*words, "--set", "design=sobol")
-    assert "the grid must not be finer than the image" in said(*words, "--set", "grid_size=17")
+    assert "the grid must have as many axes as the sample has places (16, 16), and not be finer" in said(*words, "--set", "grid_size=17")
     assert "`preprocess` must be one of 'tf', 'torch', 'caffe', got 'keras'" in said(*words, "--preprocess", "keras")
     assert "`seed` must be an integer of at least 0, got -1" in said(*words, "--seed", "-1")
 

@@ -12,5 +12,5 @@ def test_an_unknown_name_gets_the_nearest_ones() -> None:
         _ = xsparks.Explanations  # pyright: ignore[reportAttributeAccessIssue]
     assert (
         str(caught.value)
-        == "module `xsparks` has no attribute 'Explanations'. Nearest: Explanation, Deletion, Insertion."
+        == "module `xsparks` has no attribute 'Explanations'. Nearest: Explanation, explain, Deletion."
     )
