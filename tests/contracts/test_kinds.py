@@ -12,7 +12,14 @@ from xsparks.core.errors import ModelError
 CASES = {case[0]: case[1:] for case in explainer_cases() if "[" not in case[0]}
 SHAPES = {"series": (10, 3), "table": (6,)}
 # What is quick on pictures may not fit other samples.
-OPTIONS = {"grid_size": 4, "samples": 40, "references": None, "patch_size": None, "patch_stride": None, "segments": None}
+OPTIONS = {
+    "grid_size": 4,
+    "samples": 40,
+    "references": None,
+    "patch_size": None,
+    "patch_stride": None,
+    "segments": None,
+}
 
 pytestmark = pytest.mark.filterwarnings("ignore::xsparks.models.access.Notice")
 

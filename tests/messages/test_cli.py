@@ -222,7 +222,7 @@ def test_methods_and_their_options(said, model: Path, photograph: Path, tmp_path
         "of 224 pixels."
     )
     assert "`design` must be one of" in said(*words, "--set", "design=sobol")
-    assert "the grid must have as many axes as the sample has places (16, 16), and not be finer" in said(*words, "--set", "grid_size=17")
+    assert "has places (16, 16), and not be finer" in said(*words, "--set", "grid_size=17")
     assert "`preprocess` must be one of 'tf', 'torch', 'caffe', got 'keras'" in said(*words, "--preprocess", "keras")
     assert "`seed` must be an integer of at least 0, got -1" in said(*words, "--seed", "-1")
 
