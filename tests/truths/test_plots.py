@@ -6,6 +6,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from xsparks.plots import overlay, plot_maps
+from xsparks.plots.layers import strongest
 from xsparks.plots.shading import bar_ticks, number_labels, value_range
 from xsparks.plots.style import text_width
 
@@ -255,3 +256,23 @@ def test_opacity_is_the_share_of_the_colour_at_the_maximum():
     full = overlay(spotted(4, 4, 0, 0), image, opacity=1.0, interpolation="nearest")[0, 0].astype(float)
     half = overlay(spotted(4, 4, 0, 0), image, opacity=0.5, interpolation="nearest")[0, 0]
     assert np.abs(half - full / 2).max() <= 1
+
+
+def test_signs_that_share_a_dot_of_the_page_do_not_cancel():
+    """A map of 300 pixels drawn on about 100 dots: of the values that share a dot, the strongest is drawn."""
+    rows, columns = np.mgrid[:300, :300]
+    checks = np.where((rows + columns) % 2, 1.0, -1.0)
+    checks[7, 11] = -5.0
+    _, axes = plot_maps(checks[None], size=1.0, clip=None)
+    drawn = axes.flat[0].images[-1].get_array()
+    assert drawn.shape[0] <= 150 and (np.abs(drawn) >= 1).all() and drawn.min() == -5.0
+    _, axes = plot_maps(checks[None, :20, :20], size=1.0)
+    assert axes.flat[0].images[-1].get_array().shape == (20, 20)
+
+
+def test_blocks_at_the_border_are_filled_up():
+    values = np.arange(35.0).reshape(5, 7) - 17
+    found = strongest(values, 2, 3)
+    wanted = [[values[r : r + 2, c : c + 3].ravel() for c in (0, 3, 6)] for r in (0, 2, 4)]
+    wanted = [[block[np.abs(block).argmax()] for block in row] for row in wanted]
+    np.testing.assert_array_equal(found, wanted)

@@ -12,8 +12,9 @@ from .relu_gradients import ReLUGradient
 class DeconvNet(ReLUGradient):
     """Which pixels would a network run backwards from the score draw?
 
-    A gradient `g` passes a ReLU where `g > 0`, whatever its input was. For comparison with other methods; like guided
-    backpropagation it shows edges more than classes.
+    A gradient `g` passes a ReLU where `g > 0`, whatever its input was. For comparison with other
+    methods. Not for networks without max pooling, whose choices alone tie the picture to the image: elsewhere the rule
+    forgets which units were active, and maps of two images are much alike (Springenberg et al. 2015).
 
     Parameters
     ----------

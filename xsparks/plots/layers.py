@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
@@ -121,9 +122,14 @@ def draw_picture(axes: Axes, pixels: np.ndarray) -> None:
 
 
 def draw_map(axes: Axes, values: np.ndarray, colormap: Colormap, limits: Range, interpolation: str) -> None:
-    """The map over the whole of the axes, whatever its own resolution: its cells divide the picture evenly."""
+    """The map over the whole of the axes, whatever its own resolution: its cells divide the picture evenly.
+
+    A map finer than the dots of the page shows the strongest of the values that share a dot: their mean would let the
+    signs of a map of gradients cancel.
+    """
+    dots = axes.bbox.height, axes.bbox.width
     axes.imshow(
-        values,
+        strongest(values, *(max(1, math.ceil(size / dot)) for size, dot in zip(values.shape, dots, strict=True))),
         cmap=colormap,
         norm=limits.norm,
         extent=_extent(axes),
@@ -132,6 +138,24 @@ def draw_map(axes: Axes, values: np.ndarray, colormap: Colormap, limits: Range, 
         aspect="equal",
         origin="upper",
     )
+
+
+def strongest(values: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Of each block of so many rows and columns the value furthest from 0, `(ceil(h / rows), ceil(w / columns))`.
+
+    Example
+    -------
+    >>> strongest(np.array([[1.0, -3.0, 2.0], [0.0, 1.0, 0.5]]), 2, 2).tolist()
+    [[-3.0, 2.0]]
+    """
+    if rows == columns == 1:
+        return values
+    height, width = values.shape
+    # Blocks at the border are filled up with what they have.
+    padded = np.pad(values, ((0, -height % rows), (0, -width % columns)), mode="edge")
+    blocks = padded.reshape(padded.shape[0] // rows, rows, padded.shape[1] // columns, columns)
+    blocks = blocks.transpose(0, 2, 1, 3).reshape(blocks.shape[0], blocks.shape[2], rows * columns)
+    return np.take_along_axis(blocks, np.abs(blocks).argmax(axis=-1)[..., None], axis=-1)[..., 0]
 
 
 def enlarged(values: np.ndarray, height: int, width: int, interpolation: str) -> np.ndarray:
