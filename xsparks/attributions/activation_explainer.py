@@ -55,24 +55,16 @@ class ActivationExplainer(Explainer, abc.ABC):
         """
         place = self.place
         cells = reducers.table(*place.cells)
-        if not self.needs_gradients:
-            return Plan(
-                count=1,
-                query=lambda *asked: combine(place.on_grid(queries.activations(place.name)(*asked))),
-                draw=lambda inputs, side, index: (inputs, ()),
-                start=cells,
-                fold=reducers.total,
-                finish=lambda state, inputs, side: {"maps": maps_of(state, layout)},
-            )
+        names = ("activations", "gradients") if self.needs_gradients else ("activations",)
+        ask = queries.activations_and_gradients if self.needs_gradients else queries.activations_and_score
 
         def query(*asked: Any) -> Any:
-            answered = queries.activations_and_gradients(place.name)(*asked)
-            activations, gradients = (place.on_grid(answered[name]) for name in ("activations", "gradients"))
-            return {"cells": combine(activations, gradients), "score": answered["score"]}
+            answered = ask(place.name)(*asked)
+            return {"cells": combine(*(place.on_grid(answered[name]) for name in names)), "score": answered["score"]}
 
         return Plan(
             count=1,
-            backward=True,
+            backward=self.needs_gradients,
             query=query,
             draw=lambda inputs, side, index: (inputs, ()),
             start=lambda inputs, side: {"cells": cells(inputs, side), "score": reducers.table()(inputs, side)},

@@ -66,6 +66,7 @@ class FEM(ActivationExplainer):
 
     deviations: float = 2.0
 
+    answers_score: ClassVar[bool] = True
     estimand: ClassVar[str] = "mean activation of the channels that answer unusually strongly at the pixel"
     exempt: ClassVar[dict[str, str]] = {
         "target": "the method looks at what a layer answers, never at a class",

@@ -75,6 +75,24 @@ def activations(layers: Any) -> Query:
     return query
 
 
+def activations_and_score(layer: Any) -> Query:
+    """What a layer answers, and the score, of one forward: `{"activations", "score"}`, the first `(b, ...)` float32."""
+
+    def query(bound: Bound, operator: Any, inputs: Any, targets: Any) -> Any:
+        kept: list[Any] = []
+        tapped = bound.tap(layer)
+
+        def forward(given: Any) -> Any:
+            found, answered = tapped(given)
+            kept.append(found)
+            return answered
+
+        scores = operator(forward, inputs, targets)
+        return {"score": scores, "activations": tf.cast(kept[0], tf.float32)}
+
+    return query
+
+
 def activations_and_gradients(layers: Any) -> Query:
     """What layers answer and the derivative of the score by it: `{"activations", "gradients", "score"}`, the first
     two trees of the structure of `layers`, `(b, ...)` float32.

@@ -80,15 +80,14 @@ def _with_rule(function: Callable[..., Any], rule: str) -> Callable[..., Any]:
     def with_rule(inputs: Any, *arguments: Any, **options: Any) -> Any:
         @tf.custom_gradient
         def relu(x: Any) -> tuple[Any, Callable[[Any], Any]]:
-            outputs = function(x, *arguments, **options)
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                outputs = function(x, *arguments, **options)
 
             def backward(upstream: Any) -> Any:
                 positive = tf.nn.relu(upstream)
-                if rule == "deconv":
-                    return positive
-                # A capped ReLU is flat above its cap, where its output is no longer its input.
-                passed = (x > 0) & (outputs >= x)
-                return tf.where(passed, positive, tf.zeros_like(positive))
+                # The ReLU's own derivative knows its cap, too.
+                return positive if rule == "deconv" else tape.gradient(outputs, x, positive)
 
             return outputs, backward
 
