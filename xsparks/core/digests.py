@@ -31,10 +31,11 @@ def digests(leaves: list[Any]) -> np.ndarray:
     count = len(leaves[0])
     found = np.empty(count, dtype=np.uint64)
     for position in range(count):
-        digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
+        # Processors have instructions for SHA-256, which make it twice as fast as BLAKE2.
+        digest = hashlib.sha256(usedforsecurity=False)
         for leaf in leaves:
             sample = np.ascontiguousarray(leaf[position], dtype=np.float32)
             digest.update(str(sample.shape).encode())
-            digest.update(sample.tobytes())
-        found[position] = np.frombuffer(digest.digest(), dtype=np.uint64)[0]
+            digest.update(sample.data)
+        found[position] = np.frombuffer(digest.digest()[:DIGEST_BYTES], dtype=np.uint64)[0]
     return found
