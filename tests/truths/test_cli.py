@@ -333,3 +333,13 @@ def test_version_and_the_module_run(capsys: pytest.CaptureFixture[str]) -> None:
     words = [sys.executable, "-m", "xsparks.cli", "--version"]
     ran = subprocess.run(words, check=True, capture_output=True, text=True, env=environment())
     assert ran.stdout == f"xsparks {xsparks.__version__}\n"
+
+
+def test_one_pass_is_no_plural(tmp_path: Path, photographs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A method by its name; one forward is one forward, in the line and on the page."""
+    out = tmp_path / "out"
+    assert run("explain", saved_model(tmp_path), photographs, "--method", "saliency", "--out", out) == 0
+    said = "".join(capsys.readouterr())
+    assert "(1 forward, " in said
+    page = (out / "index.html").read_text()
+    assert "1 forward<" in page and "1 forwards" not in page

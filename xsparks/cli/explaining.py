@@ -231,7 +231,8 @@ def _line(run: Run, name: str, number: int, total: int) -> str:
     known = run.names is not None and record["target"] is not None
     target = run.names[record["target"]].short if known else f"class {record['target']}"  # pyright: ignore
     chance = "" if record["probability"] is None else f", probability {record['probability']:.2f}"
-    cost = f"{record['forwards']} forwards, {record['seconds']:.1f} s"
+    many = "" if record["forwards"] == 1 else "s"
+    cost = f"{record['forwards']} forward{many}, {record['seconds']:.1f} s"
     return f"{number}/{total}  {name}: {target}, score {readable(record['score'])}{chance}  ({cost})"
 
 
