@@ -71,6 +71,8 @@ CASES = [
     _occlusion(14, 7, images=1),
     # Memory only: 3,026 passes show nothing new of the time.
     _occlusion(8, 4, images=1, timed=False),
+    # The peer's default patch, whose masks it holds at the size of the image.
+    _occlusion(3, 3, images=1, timed=False),
     _masks("RISE, 500 masks", "rise", 500, {"samples": 500}, "Rise", {"nb_samples": 500}),
     # `grid` stands for cells in place of the peer's own segmentation, so that the work is the same.
     _masks("LIME, 500 samples", "lime", 500, {"samples": 500}, "Lime", {"nb_samples": 500, "grid": 7}),

@@ -97,7 +97,8 @@ def test_the_table_says_what_the_classes_declare():
     assert rows["Saliency"].passes == "1 forward and 1 backward a sample"
     assert rows["Saliency"].paper == "[Simonyan et al. 2014](https://arxiv.org/abs/1312.6034)"
     assert rows["SobolAttribution"].model == "any" and rows["SobolAttribution"].repeatable == "by its seed"
-    assert rows["GradCAM"].model == "Keras"
+    assert rows["GradCAM"].model == "Keras" and rows["GradCAM"].operators == "all"
+    assert rows["FEM"].operators == "none: no score is read" and rows["FEM"].model == "Keras, no gradients"
     for row in rows.values():
         assert row.question.endswith("?") and row.passes and "arxiv" in row.paper or "](" in row.paper, row
 

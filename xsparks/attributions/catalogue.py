@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ..core.errors import nearest, wording
 from ..engine import Explainer, explainer_classes
 
-_TITLES = ("Method", "Asks", "Model", "Same map each run", "Passes a sample", "Samples", "Paper")
+_TITLES = ("Method", "Asks", "Model", "Operators", "Same map each run", "Passes a sample", "Samples", "Paper")
 _SAMPLES = {"image": "images", "series": "series", "table": "tables"}
 
 
@@ -60,6 +60,7 @@ class MethodRow(NamedTuple):
     name: str
     question: str
     model: str
+    operators: str
     repeatable: str
     passes: str
     samples: str
@@ -84,6 +85,7 @@ def describe(method: type[Explainer]) -> MethodRow:
         name=method.__name__,
         question=text.splitlines()[0],
         model="a filter for maps" if method.filters else needs,
+        operators="none: no score is read" if "target" in method.exempt else "all",
         repeatable="yes" if method.deterministic else "by its seed",
         passes=passes,
         samples=", ".join(_SAMPLES[kind] for kind in method.kinds),

@@ -26,6 +26,8 @@ def normal_noise(layout: Layout, seed: int, index: Any) -> Any:
         lambda number: tf.random.stateless_normal(shape, tf.stack([tf.constant(seed), number])),
         index,
         fn_output_signature=tf.TensorSpec(shape, tf.float32),
+        # Half the time of the default, which is 10.
+        parallel_iterations=32,
     )
     return noise if shape == layout.shape else tf.transpose(noise, (0, 3, 1, 2))
 
