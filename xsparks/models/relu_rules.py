@@ -85,7 +85,7 @@ def _with_rule(function: Callable[..., Any], rule: str) -> Callable[..., Any]:
                 outputs = function(x, *arguments, **options)
 
             def backward(upstream: Any) -> Any:
-                positive = tf.nn.relu(upstream)
+                positive: Any = tf.nn.relu(upstream)
                 # The ReLU's own derivative knows its cap, too.
                 return positive if rule == "deconv" else tape.gradient(outputs, x, positive)
 
