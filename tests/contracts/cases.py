@@ -104,8 +104,3 @@ def law(cls: type, name: str) -> Iterator[None]:
     except AssertionError:
         return
     raise AssertionError(f"{cls.__name__} obeys the law {name!r}: drop the exemption ({reason})")
-
-
-def metric_classes() -> list[type]:
-    """Every metric."""
-    return list(concrete("Metric"))

@@ -214,3 +214,12 @@ def test_the_interval_of_a_curve_is_that_of_each_point():
         np.testing.assert_allclose([low[point], high[point]], wanted, atol=0.1 * width)
     narrow = score.curve_interval(level=0.5)
     assert (np.subtract(*narrow[::-1])[[0, 1, 3]] < 0.6 * (high - low)[[0, 1, 3]]).all()
+
+
+def test_a_score_has_the_extras_of_its_metric(tmp_path):
+    score = Score.from_samples(np.array([1.0, 2.0]), "higher", "Demo", extras={"p_value": 0.25, "sizes": np.arange(3)})
+    found = Score.load(score.save(tmp_path / "score"))
+    for one in (score, found):
+        assert one.p_value == 0.25
+        np.testing.assert_array_equal(one.sizes, [0, 1, 2])
+    assert not hasattr(score, "other")

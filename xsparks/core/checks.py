@@ -9,12 +9,13 @@ from collections.abc import Iterable
 from .errors import nearest, wording
 
 
-def check_integer(where: str, name: str, value: object, minimum: int, remedy: str) -> int:
-    """An integer of at least `minimum`; booleans are refused."""
+def check_integer(where: str, name: str, value: object, minimum: int, remedy: str, maximum: int | None = None) -> int:
+    """An integer of at least `minimum`, and at most `maximum`; booleans are refused."""
+    expected = f"an integer of at least {minimum}" if maximum is None else f"an integer in [{minimum}, {maximum}]"
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(_worded(where, name, value, f"an integer of at least {minimum}", remedy))
-    if value < minimum:
-        raise ValueError(_worded(where, name, value, f"an integer of at least {minimum}", remedy))
+        raise TypeError(_worded(where, name, value, expected, remedy))
+    if value < minimum or (maximum is not None and value > maximum):
+        raise ValueError(_worded(where, name, value, expected, remedy))
     return int(value)
 
 

@@ -3,7 +3,14 @@
 from .engine import Engine as Engine
 from .explainer import Explainer as Explainer
 from .explainer import explainer_classes as explainer_classes
+from .explainer_metric import Change as Change
+from .explainer_metric import ExplainerMetric as ExplainerMetric
+from .explainer_metric import Group as Group
 from .explanation import Explanation as Explanation
+from .map_metric import MapMetric as MapMetric
+from .map_statistic import MapStatistic as MapStatistic
+from .measurement import Answers as Answers
+from .measurement import Measurement as Measurement
 from .metric import Metric as Metric
 from .metric import metric_classes as metric_classes
 from .plan import Bound as Bound

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from ..core.errors import nearest, wording
 from ..core.files import pair_of, read_pair, write_arrays, write_json
 from ..core.randomness import generator
 
@@ -45,13 +46,14 @@ class Score:
 
     Parameters
     ----------
-    value : the mean over samples; `float(score)` is the same.
+    value : the mean over samples, where the metric says nothing else; `float(score)` is the same.
     per_sample : `(n,)`.
-    interval : the 95 % bootstrap interval of the mean over samples.
+    interval : the 95 % bootstrap interval of the value over samples.
     curve : `(x (k,), per_sample (n, k))` or None.
     better : "higher" or "lower".
     metric, method, settings, versions : how it was made.
     axes : labels of the curve's two axes.
+    extras : further arrays or numbers of the metric, also found as attributes, such as `.p_value`.
 
     Example
     -------
@@ -70,6 +72,7 @@ class Score:
     axes: tuple[str, str] = ("", "")
     settings: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    extras: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_samples(cls, per_sample: np.ndarray, better: str, metric: str, seed: int = 0, **known: Any) -> Score:
@@ -80,6 +83,21 @@ class Score:
 
     def __float__(self) -> float:
         return self.value
+
+    def __getattr__(self, name: str) -> Any:
+        extras = self.__dict__.get("extras", {})
+        if name in extras:
+            return extras[name]
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise AttributeError(
+            wording(
+                f"{self.__dict__.get('metric') or 'Score'}.{name}",
+                expected="a score has its fields and the extras of its metric",
+                received=repr(name),
+                remedy=nearest(name, extras) if extras else "This one has no extras.",
+            )
+        )
 
     def __repr__(self) -> str:
         low, high = self.interval
@@ -121,6 +139,7 @@ class Score:
         arrays = {"per_sample": self.per_sample}
         if self.curve is not None:
             arrays |= {"curve_x": self.curve[0], "curve_y": self.curve[1]}
+        arrays |= {f"extra_{name}": np.asarray(value) for name, value in self.extras.items()}
         write_arrays(arrays_path, arrays)
         write_json(record_path, {"kind": "Score", "schema": 1, **self.record()})
         return arrays_path
@@ -138,7 +157,8 @@ class Score:
         curve = (arrays["curve_x"], arrays["curve_y"]) if "curve_x" in arrays else None
         known = {name: value for name, value in record.items() if name not in ("kind", "schema")}
         known |= {name: tuple(known[name]) for name in ("interval", "axes")}
-        return cls(per_sample=arrays["per_sample"], curve=curve, **known)
+        extras = {name[len("extra_") :]: array[()] for name, array in arrays.items() if name.startswith("extra_")}
+        return cls(per_sample=arrays["per_sample"], curve=curve, extras=extras, **known)
 
     def _repr_html_(self) -> str:
         """One line for notebooks."""

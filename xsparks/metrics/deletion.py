@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import tensorflow as tf
-
+from ..core.layout import Layout
+from ..engine import Measurement
 from .stepwise import Stepwise
 
 
@@ -53,6 +53,6 @@ class Deletion(Stepwise):
     better: ClassVar[str] = "lower"
     axes: ClassVar[tuple[str, str]] = ("fraction of pixels deleted", "score")
 
-    def shown(self, inputs: Any, baseline: Any, first: Any) -> Any:
-        """The image without its first pixels."""
-        return tf.where(first, baseline, inputs)
+    def measurements(self, layout: Layout, outputs: Any) -> tuple[Measurement, ...]:
+        """The score on the way from the image to the baseline."""
+        return (self.path(layout, inserts=False),)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import tensorflow as tf
-
+from ..core.layout import Layout
+from ..engine import Measurement
 from .stepwise import Stepwise
 
 
@@ -52,6 +52,6 @@ class Insertion(Stepwise):
     better: ClassVar[str] = "higher"
     axes: ClassVar[tuple[str, str]] = ("fraction of pixels inserted", "score")
 
-    def shown(self, inputs: Any, baseline: Any, first: Any) -> Any:
-        """The baseline with the first pixels of the image."""
-        return tf.where(first, inputs, baseline)
+    def measurements(self, layout: Layout, outputs: Any) -> tuple[Measurement, ...]:
+        """The score on the way from the baseline to the image."""
+        return (self.path(layout, inserts=True),)

@@ -1,4 +1,4 @@
-"""What Deletion and Insertion share: pixels change in the order of a map, and the score is followed."""
+"""What Deletion, Insertion and LeRFMinusMoRF share: pixels change in the order of a map, and the score is followed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import tensorflow as tf
 
 from ..core.checks import check_integer, check_number
 from ..core.layout import Layout
-from ..engine import Metric, Plan, queries, reducers
+from ..engine import MapMetric, Measurement, Plan, queries, reducers
 from ..perturbations import as_baseline, importance_ranks
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Stepwise(Metric, abc.ABC):
+class Stepwise(MapMetric, abc.ABC):
     """The score along a path on which pixels change in the order of a map.
 
     Parameters
@@ -37,12 +37,12 @@ class Stepwise(Metric, abc.ABC):
         check_integer(name, "steps", self.steps, 1, "Use 20.")
         check_number(name, "max_fraction", self.max_fraction, 1e-6, 1.0, "Use 1 for the whole path.")
 
-    @abc.abstractmethod
-    def shown(self, inputs: Any, baseline: Any, first: Any) -> Any:
-        """The images of a step; `first (b, ...)` is true for the pixels that the map puts first."""
+    def path(self, layout: Layout, inserts: bool) -> Measurement:
+        """The score at each step of a path, `(m, steps + 1)`.
 
-    def plan(self, layout: Layout, outputs: Any) -> Plan:
-        """Rank the pixels once, then show the image at every step of the path."""
+        It leads from the image to the baseline, or from the baseline to the image where it `inserts`; the pixels that
+        the map puts first change first.
+        """
         places = int(np.prod(layout.spatial))
         changed = np.round(np.linspace(0, self.max_fraction, self.steps + 1) * places).astype(np.int32)
         baseline = as_baseline(self.baseline, layout, self.seed, self.access.input_range, type(self).__name__)
@@ -54,9 +54,9 @@ class Stepwise(Metric, abc.ABC):
             ranks, reference = side
             first = ranks < tf.gather(changed, index)[:, None]
             first = layout.spread(tf.reshape(first, (-1, *layout.spatial)))
-            return self.shown(inputs, reference, first), ()
+            return tf.where(first, inputs, reference) if inserts else tf.where(first, reference, inputs), ()
 
-        return Plan(
+        plan = Plan(
             count=self.steps + 1,
             query=queries.score if self.score == "logit" else queries.probability,
             prepare=prepare,
@@ -65,10 +65,12 @@ class Stepwise(Metric, abc.ABC):
             fold=reducers.collect,
             finish=reducers.as_is,
         )
+        options = (self.steps, self.max_fraction, self.baseline, self.score, self.seed)
+        return Measurement(("insertion path" if inserts else "deletion path", *options), plan)
 
-    def summarise(self, answer: Any) -> tuple[np.ndarray, Any]:
+    def summarise(self, values: Any) -> tuple[np.ndarray, Any]:
         """The area under the curve over the fraction of pixels, divided by the length of the path."""
-        curve = np.asarray(answer, dtype=np.float64)
+        curve = np.asarray(values, dtype=np.float64)
         fractions = np.linspace(0, self.max_fraction, self.steps + 1)
         area = np.asarray(np.trapezoid(curve, fractions, axis=1))
         return area / self.max_fraction, (fractions, curve)
