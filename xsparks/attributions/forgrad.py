@@ -14,7 +14,7 @@ import numpy as np
 from ..core.checks import check_number
 from ..core.errors import wording
 from ..core.layout import Layout
-from ..engine import Engine, Explainer, Explanation, Metric
+from ..engine import Engine, Explainer, Explanation, MapMetric
 from ..engine.enlarging import at_size
 from ..engine.session import OnModel, Stages, as_stages
 from ..models.access import ModelAccess
@@ -88,7 +88,7 @@ class FORGrad(Explainer):
         self,
         explainer: Explainer,
         *,
-        score: Metric | Sequence[Metric] | None = None,
+        score: MapMetric | Sequence[MapMetric] | None = None,
         cutoff: float | None = None,
         candidates: Sequence[float] = CANDIDATES,
     ):
@@ -184,5 +184,5 @@ class FORGrad(Explainer):
         return (*before, dataclasses.replace(last, finish=finish))
 
 
-def _metrics(score: Any) -> list[Metric]:
-    return [score] if isinstance(score, Metric) else list(score)
+def _metrics(score: Any) -> list[MapMetric]:
+    return [score] if isinstance(score, MapMetric) else list(score)
