@@ -47,20 +47,12 @@ LEAST = {"kernelshap": 128}
 DECIDED = ("layer", "layers", "cutoff")
 
 
-def share_of_highest(values: np.ndarray, mask: np.ndarray, count: int) -> float:
-    """The share of the `count` highest pixels that lie in the mask; of pixels that are equal, as many as by chance."""
-    values, mask = values.ravel(), mask.ravel()
-    lowest = np.partition(values, len(values) - count)[len(values) - count]
-    above, level = values > lowest, values == lowest
-    return float((mask[above].sum() + (count - above.sum()) * mask[level].mean()) / count)
+def measures_of(maps: np.ndarray, masks: np.ndarray) -> list[list[float]]:
+    """Pointing, mass and rank of each map `(n, h, w)`."""
+    from xsparks.metrics import PointingGame, RelevanceMass, RelevanceRank
 
-
-def measures_of(values: np.ndarray, mask: np.ndarray) -> list[float]:
-    """Pointing, mass and rank of one map; without a positive value nothing is on the object."""
-    positive = np.maximum(values, 0)
-    total = positive.sum()
-    mass = float(positive[mask].sum() / total) if total > 0 else 0.0
-    return [share_of_highest(values, mask, 1), mass, share_of_highest(values, mask, int(mask.sum()))]
+    scores = [metric(masks).evaluate(maps).per_sample for metric in (PointingGame, RelevanceMass, RelevanceRank)]
+    return np.stack(scores, axis=1).tolist()
 
 
 def baseline(name: str, data: Any) -> list[list[float]]:
@@ -71,7 +63,7 @@ def baseline(name: str, data: Any) -> list[list[float]]:
     rows, columns = np.mgrid[:height, :width]
     distance = np.hypot(rows - (height - 1) / 2, columns - (width - 1) / 2)
     maps = [distance.max() - distance] * len(data) if name == "centre" else [edges(image) for image in data.images]
-    return [measures_of(values, mask) for values, mask in zip(maps, data.masks, strict=True)]
+    return measures_of(np.stack(maps), data.masks)
 
 
 def edges(image: np.ndarray) -> np.ndarray:
@@ -153,7 +145,7 @@ def run(out: Path, count: int, wanted: list[str], most: int | None, hidden: str 
         forwards, backwards = (explainer if name != "forgrad" else explainer.explainer).cost(data.images.shape[1:])
         record = {
             "settings": settings,
-            "values": [measures_of(one[..., 0], mask) for one, mask in zip(maps.maps, data.masks, strict=True)],
+            "values": measures_of(maps.maps[..., 0], data.masks),
             "method": "FORGrad of Saliency" if name == "forgrad" else method.__name__,
             "passes": [forwards, backwards],
             "seconds": seconds / count,
