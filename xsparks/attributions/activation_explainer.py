@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import tensorflow as tf
@@ -40,7 +41,7 @@ class ActivationExplainer(Explainer, abc.ABC):
         check_reshape(type(self).__name__, self.reshape)
         super().__post_init__()
 
-    @property
+    @cached_property
     def place(self) -> Place:
         """The layer that is read."""
         return chosen_place(self, self.layer, self.reshape)

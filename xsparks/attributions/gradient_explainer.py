@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from ..core.checks import check_choice
 from ..core.layout import Layout
-from ..engine import Explainer, reducers
+from ..engine import Bound, Explainer, Plan, reducers
+from ..engine.plan import Query
 
 REDUCERS = ("max", "mean", "sum", "norm")
 
@@ -52,7 +53,25 @@ class GradientExplainer(Explainer, abc.ABC):
         reduce = {"max": tf.reduce_max, "mean": tf.reduce_mean, "sum": tf.reduce_sum}[self.reducer]
         return reduce(values, axis=-1, keepdims=True)
 
+    def one_gradient(self, layout: Layout, ask: Query, times_input: bool = False) -> Plan:
+        """The maps of the one gradient that `ask` answers, and its score."""
+        channels = layout.shape[layout.channel_axis - 1] if self.reducer is None else 1
+        shape = (*layout.spatial, channels) if layout.is_image else layout.shape
+        maps_table, score_table = reducers.table(*shape), reducers.table()
 
-def score_and_values(inputs: Any, side: Any) -> dict[str, Any]:
-    """A start for methods of one gradient: its score and its values."""
-    return {"score": reducers.table()(inputs, side), "gradient": tf.zeros_like(inputs)}
+        def query(bound: Bound, operator: Any, inputs: Any, targets: Any) -> Any:
+            answered = ask(bound, operator, inputs, targets)
+            gradient = answered["gradient"]
+            # Here and not in the end, because maps are smaller than gradients.
+            maps = self.maps_of(gradient * inputs if times_input else gradient, layout)
+            return {"maps": maps, "score": answered["score"]}
+
+        return Plan(
+            count=1,
+            backward=True,
+            query=query,
+            draw=lambda inputs, side, index: (inputs, ()),
+            start=lambda inputs, side: {"maps": maps_table(inputs, side), "score": score_table(inputs, side)},
+            fold=reducers.total,
+            finish=reducers.as_is,
+        )

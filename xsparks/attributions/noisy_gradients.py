@@ -6,12 +6,9 @@ import abc
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import tensorflow as tf
-
 from ..core.checks import check_integer, check_number
 from ..core.layout import Layout
 from ..engine import Plan, queries
-from ..engine.session import Stages
 from ..perturbations.noise import input_width, normal_noise
 from .gradient_explainer import GradientExplainer
 
@@ -38,18 +35,15 @@ class NoisyGradient(GradientExplainer, abc.ABC):
         check_number(name, "noise", self.noise, 1e-6, 1.0, "Use .1 to .2, a fraction of the input range.")
 
     @abc.abstractmethod
-    def plan(self, layout: Layout, outputs: Any) -> Stages:
+    def plan(self, layout: Layout, outputs: Any) -> Plan:
         """The gradients and their statistic."""
 
-    def noisy_plan(self, layout: Layout, folded: Any, finish: Any, start: Any) -> Plan:
-        """Gradients at noisy copies, each turned into a tree to add up by `folded(gradient, extra)`."""
+    def noisy_plan(self, layout: Layout, start: Any, fold: Any, finish: Any) -> Plan:
+        """Gradients at noisy copies, and the statistic of them."""
 
         def draw(inputs: Any, side: Any, index: Any) -> tuple[Any, Any]:
             deviation = self.noise * input_width(inputs, self.access.input_range)
-            return inputs + deviation * normal_noise(layout, self.seed, index), side
-
-        def fold(state: Any, items: Any, extra: Any, values: Any) -> Any:
-            return tf.nest.map_structure(items.add, state, folded(values, extra))
+            return inputs + deviation * normal_noise(layout, self.seed, index), ()
 
         return Plan(
             count=self.samples,

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 from ..core.errors import ModelError, wording
 from ..core.layout import Layout
-from ..engine import Plan, queries, reducers
+from ..engine import Plan, queries
 from ..models.access import Notice
-from .gradient_explainer import GradientExplainer, score_and_values
+from .gradient_explainer import GradientExplainer
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -59,15 +59,4 @@ class ReLUGradient(GradientExplainer, abc.ABC):
                 Notice,
                 stacklevel=2,
             )
-        return Plan(
-            count=1,
-            backward=True,
-            query=queries.rectified_gradient(self.rule),
-            draw=lambda inputs, side, index: (inputs, ()),
-            start=score_and_values,
-            fold=reducers.total,
-            finish=lambda state, inputs, side: {
-                "maps": self.maps_of(state["gradient"], layout),
-                "score": state["score"],
-            },
-        )
+        return self.one_gradient(layout, queries.rectified_gradient(self.rule))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..core.layout import Layout
-from ..engine import Plan, queries, reducers
-from .gradient_explainer import GradientExplainer, score_and_values
+from ..engine import Plan, queries
+from .gradient_explainer import GradientExplainer
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -55,15 +55,4 @@ class Saliency(GradientExplainer):
 
     def plan(self, layout: Layout, outputs: Any) -> Plan:
         """The gradient at the input."""
-        return Plan(
-            count=1,
-            backward=True,
-            query=queries.score_and_gradient,
-            draw=lambda inputs, side, index: (inputs, ()),
-            start=score_and_values,
-            fold=reducers.total,
-            finish=lambda state, inputs, side: {
-                "maps": self.maps_of(state["gradient"], layout),
-                "score": state["score"],
-            },
-        )
+        return self.one_gradient(layout, queries.score_and_gradient)

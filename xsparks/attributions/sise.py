@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import tensorflow as tf
@@ -121,7 +122,7 @@ class SISE(Explainer):
         if self.channels is not None:
             check_integer(name, "channels", self.channels, 1, "Use None for no limit, or 32 for a draft.")
 
-    @property
+    @cached_property
     def places(self) -> list[Place]:
         """The layers that are read, from the first to the last."""
         found = last_of_each_grid(self.engine.places) if self.layers is None and self.reshape is None else []
@@ -179,8 +180,12 @@ class SISE(Explainer):
             reference = perturbation.reference(inputs, layout, self.seed, self.access.input_range)
             return {**side, "reference": reference}
 
+        def enlarged(channels: Any, chosen: Any, here: Any, pixels: Any) -> Any:
+            own = tf.reshape(here, (-1, *[1] * (len(pixels.shape) - 1)))
+            return tf.where(own, at_places(tf.gather_nd(channels, chosen), layout), pixels)
+
         def draw(inputs: Any, whole: Any, index: Any) -> tuple[Any, Any]:
-            """Masks of every layer are made for every item, and the item takes that of its own."""
+            """Masks of a layer are made for a batch with an item of the layer, and the item takes that of its own."""
             side, sample = whole
             kept = tf.cast(tf.gather(side["kept"], sample), tf.int32)
             reference = tf.nest.map_structure(lambda leaf: tf.gather(leaf, sample), side["reference"])
@@ -190,10 +195,10 @@ class SISE(Explainer):
             first = 0
             for layer, channels in enumerate(side["channels"]):
                 here = (within >= 0) & (within < kept[:, layer])
-                channel = tf.clip_by_value(within, 0, most[layer] - 1)
-                cells = tf.gather_nd(channels, tf.stack([sample, channel], axis=1))
-                own = tf.reshape(here, (-1, *[1] * (len(pixels.shape) - 1)))
-                pixels = tf.where(own, at_places(cells, layout), pixels)
+                chosen = tf.stack([sample, tf.clip_by_value(within, 0, most[layer] - 1)], axis=1)
+                pixels = tf.cond(
+                    tf.reduce_any(here), partial(enlarged, channels, chosen, here, pixels), partial(tf.identity, pixels)
+                )
                 place = tf.where(here, 1 + first + within, place)
                 within -= kept[:, layer]
                 first += most[layer]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from ..core.layout import Layout
-from ..engine import Plan
+from ..engine import Plan, reducers
 from .noisy_gradients import NoisyGradient
 
 
@@ -66,7 +66,7 @@ class SmoothGrad(NoisyGradient):
         """The mean gradient."""
         return self.noisy_plan(
             layout,
-            folded=lambda gradient, extra: gradient,
             start=lambda inputs, side: tf.zeros_like(inputs),
+            fold=reducers.total,
             finish=lambda state, inputs, side: {"maps": self.maps_of(state / self.samples, layout)},
         )

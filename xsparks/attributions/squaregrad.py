@@ -66,7 +66,7 @@ class SquareGrad(NoisyGradient):
         """The mean square of the gradient."""
         return self.noisy_plan(
             layout,
-            folded=lambda gradient, extra: gradient**2,
             start=lambda inputs, side: tf.zeros_like(inputs),
+            fold=lambda state, items, extra, gradients: items.add(state, gradients**2),
             finish=lambda state, inputs, side: {"maps": self.maps_of(state / self.samples, layout)},
         )

@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from ..core.layout import Layout
-from ..engine import Plan, queries, reducers
-from ..engine.session import Stages
+from ..engine import Items, Plan, reducers
 from .noisy_gradients import NoisyGradient
 
 
@@ -38,7 +37,7 @@ class VarGrad(NoisyGradient):
 
     Cost
     ----
-    `samples + 1` forwards and backwards a sample (51); memory of one batch, however many copies.
+    `samples` forwards and backwards a sample (50); memory of one batch, however many copies.
 
     Departs
     -------
@@ -64,27 +63,32 @@ class VarGrad(NoisyGradient):
 
     estimand: ClassVar[str] = "variance of the derivative of the score by the pixel under noise"
 
-    def plan(self, layout: Layout, outputs: Any) -> Stages:
-        """The gradient at the input, and how far those at its copies are from it."""
-        # Differences from one gradient: squares of gradients themselves would lose their variance to rounding.
-        centre = Plan(
-            count=1,
-            backward=True,
-            query=queries.gradient,
-            draw=lambda inputs, side, index: (inputs, ()),
-            start=lambda inputs, side: tf.zeros_like(inputs),
-            fold=reducers.total,
-            finish=reducers.as_is,
-        )
+    def plan(self, layout: Layout, outputs: Any) -> Plan:
+        """How far the gradients at the copies are from the one at the first, on average and squared."""
+        known = reducers.table(like=tf.bool)
+
+        def start(inputs: Any, side: Any) -> Any:
+            empty = tf.zeros_like(inputs)
+            return {"known": known(inputs, side), "first": empty, "sum": empty, "square": empty}
+
+        def fold(state: Any, items: Items, extra: Any, gradients: Any) -> Any:
+            samples, number = tf.shape(state["known"])[0], tf.shape(gradients)[0]
+            # Where in the batch a sample begins; beyond its end for a sample that has no item in it.
+            begins = tf.math.unsorted_segment_min(tf.range(number), items.sample, samples)
+            here = begins < number
+            fresh = tf.reshape(here & ~state["known"], (-1, *[1] * len(layout.shape)))
+            first = tf.where(fresh, tf.gather(gradients, tf.minimum(begins, number - 1)), state["first"])
+            # Differences from one gradient: squares of gradients themselves would lose their variance to rounding.
+            difference = gradients - tf.gather(first, items.sample)
+            return {
+                "known": state["known"] | here,
+                "first": first,
+                "sum": items.add(state["sum"], difference),
+                "square": items.add(state["square"], difference**2),
+            }
 
         def finish(state: Any, inputs: Any, side: Any) -> Any:
-            mean, square = (total / self.samples for total in state)
+            mean, square = state["sum"] / self.samples, state["square"] / self.samples
             return {"maps": self.maps_of(tf.maximum(square - mean**2, 0.0), layout)}
 
-        noisy = self.noisy_plan(
-            layout,
-            folded=lambda gradient, centre: (gradient - centre, (gradient - centre) ** 2),
-            start=lambda inputs, side: (tf.zeros_like(inputs), tf.zeros_like(inputs)),
-            finish=finish,
-        )
-        return centre, noisy
+        return self.noisy_plan(layout, start, fold, finish)

@@ -99,7 +99,7 @@ class Engine:
 
     def predict(self, inputs: Any) -> Any:
         """What the model answers to inputs `(m, ...)`, a tree `(m, ...)`."""
-        forward = self._forward(inputs)
+        forward = self._forward(inputs)["call"]
         number, start, parts = length(inputs), 0, []
         while start < number:
             rows = np.arange(start, min(start + self.batch_size, number))
@@ -113,7 +113,7 @@ class Engine:
 
     def output_spec(self, inputs: Any) -> Any:
         """The spec of what the model answers to inputs like these."""
-        return specification(self._forward(inputs).get_concrete_function().structured_outputs)
+        return self._forward(inputs)["answer"]()
 
     @cached_property
     def places(self) -> list[Place]:
@@ -148,14 +148,14 @@ class Engine:
             self._cache[key] = {"call": call}
         return self._cache[key]["call"](*given)
 
-    def _forward(self, inputs: Any) -> Any:
-        spec = specification(as_tensors(inputs))
+    def _forward(self, inputs: Any) -> Steps:
+        spec = specification(inputs)
         key = ("forward", str(spec))
         if key not in self._cache:
-            self._cache[key] = {
-                "call": compiled(lambda x: self.bind(x).forward(self.explained(x)), spec, jit_compile=self._jit_compile)
-            }
-        return self._cache[key]["call"]
+            call: Any = compiled(lambda x: self.bind(x).forward(self.explained(x)), spec, jit_compile=self._jit_compile)
+            answer = specification(call.get_concrete_function().structured_outputs)
+            self._cache[key] = {"call": call, "answer": lambda: answer}
+        return self._cache[key]
 
     def explained(self, inputs: Any) -> Any:
         """The explained input of a tree of inputs."""

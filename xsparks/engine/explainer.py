@@ -5,7 +5,8 @@ from __future__ import annotations
 import abc
 import inspect
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, final
 
@@ -21,6 +22,7 @@ from ..models.operators import OPERATORS, resolve_targets, symbolic_targets
 from .enlarging import at_size
 from .explanation import Explanation
 from .record import model_digest, settings_of, versions
+from .rows import as_tensors
 from .schedule import group_size
 from .session import OnModel, Stages, as_stages
 from .shards import Shards
@@ -170,13 +172,21 @@ class Explainer(OnModel, abc.ABC):
         return sum(stage.variants for stage in as_stages(self._plan_for(inputs)))
 
     def _explain_group(self, samples: Samples, shards: Any, number: int, bar: Any) -> Explanation:
-        marks = digests(leaves(samples.inputs))
+        # Fingerprints are taken while the model runs.
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            marks = beside.submit(digests, leaves(samples.inputs))
+            if shards is not None:
+                known = shards.finished(number, marks.result(), samples.targets)
+                if known is not None:
+                    bar.update(len(known) * self._forwards_of(samples.inputs))
+                    return known
+            part = replace(self._explained(samples, bar), digests=marks.result())
         if shards is not None:
-            known = shards.finished(number, marks, samples.targets)
-            if known is not None:
-                bar.update(len(known) * self._forwards_of(samples.inputs))
-                return known
-        inputs = self._checked(samples.inputs, samples.start)
+            shards.write(number, part, samples.targets)
+        return part
+
+    def _explained(self, samples: Samples, bar: Any) -> Explanation:
+        inputs = as_tensors(self._checked(samples.inputs, samples.start))
         targets, scores = self._known(inputs, samples)
         answer = self.engine.run(self._plan_for(inputs), inputs, targets, progress=bar.update)
         answer = {name: np.asarray(value) for name, value in answer.items()}
@@ -191,12 +201,11 @@ class Explainer(OnModel, abc.ABC):
                     remedy="The model answered so for a variant of the input: look at `preprocess` and the baseline.",
                 )
             )
-        part = Explanation(
+        return Explanation(
             values=maps,
             size=self.access.layout(self.engine.explained(inputs).shape[1:]).spatial,
             targets=targets,
             scores=scores,
-            digests=marks,
             method=type(self).__name__,
             estimand=self.described_estimand(),
             settings={**settings_of(self), **self.decided()},
@@ -204,9 +213,6 @@ class Explainer(OnModel, abc.ABC):
             extras=answer,
             class_names=self.class_names,
         )
-        if shards is not None:
-            shards.write(number, part, samples.targets)
-        return part
 
     def _known(self, inputs: Any, samples: Samples) -> tuple[np.ndarray, np.ndarray | None]:
         """The targets and the scores of some samples; None for scores that the plan itself will answer."""

@@ -136,7 +136,7 @@ class OnModel:
         explained = self.engine.explained(inputs)
 
         def cast(array: np.ndarray) -> np.ndarray:
-            return array.astype(np.float32) if array is explained or array.dtype.kind == "f" else array
+            return array.astype(np.float32, copy=False) if array is explained or array.dtype.kind == "f" else array
 
         return map_leaves(cast, inputs)
 
