@@ -12,8 +12,8 @@ FLOOR = {
     "core": 0,
     **dict.fromkeys(["datasets", "models", "numerics", "plots"], 1),
     **dict.fromkeys(["engine", "perturbations"], 2),
-    **dict.fromkeys(["attributions", "metrics", "concepts", "features", "alignment", "lipschitz"], 3),
-    **dict.fromkeys(["lens", "serving"], 4),
+    **dict.fromkeys(["attributions", "metrics", "concepts", "features", "alignment", "lipschitz", "utility"], 3),
+    **dict.fromkeys(["lens", "serving", "evaluation"], 4),
     **dict.fromkeys(["cli", "front"], 5),
 }
 # Other people's packages that one place alone may import, and that a place may not.

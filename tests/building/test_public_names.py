@@ -12,7 +12,7 @@ from tests.building.discovery import concrete
 from tests.building.sources import Source, plant, read
 
 # In these packages each public class is for users; a class that is not carries an underscore or lives on a lower floor.
-FOR_USERS = {"attributions", "metrics", "concepts", "features", "alignment", "lipschitz"}
+FOR_USERS = {"attributions", "metrics", "concepts", "features", "alignment", "lipschitz", "utility"}
 
 
 def disagreements(sources: list[Source]) -> list[str]:

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from xsparks.plots import plot_comparison, plot_curves, plot_intervals, plot_maps
+from xsparks.plots import plot_comparison, plot_curves, plot_intervals, plot_maps, plot_utility
 from xsparks.plots.curves import spread
 from xsparks.plots.style import text_width, wrap
 
@@ -77,6 +77,7 @@ def test_a_dollar_is_a_dollar():
     drawings = [plot_maps(np.eye(4)[None], titles=[name]), plot_comparison(np.zeros((1, 4, 4)), {name: np.eye(4)})]
     drawings += [plot_curves({name: (x, x)}), plot_curves({name: (x, x)}, labels="legend")]
     drawings += [plot_intervals([name], [1.0], references={name: 0.5})]
+    drawings += [plot_utility({name: ([5], [1.2])}, title=name, note=name)]
     for drawing in drawings:
         texts = [text for text in drawing.figure.findobj(Text) if name in text.get_text()]
         assert texts
@@ -152,6 +153,7 @@ def draw_everything():
     yield plot_curves({"a": (x, x)})
     yield plot_curves({"a": (x, x)}, labels="legend")
     yield plot_intervals(["a"], [1.0], [(0, 2)])
+    yield plot_utility({"a": ([5, 10], [1.2, 1.3], ([1, 1.1], [1.4, 1.5]))}, {"a": (1.25, (1.1, 1.4))})
 
 
 def test_pyplot_and_rcparams_stay_as_they_were():

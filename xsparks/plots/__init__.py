@@ -8,3 +8,4 @@ from .intervals import plot_intervals as plot_intervals
 from .maps import plot_maps as plot_maps
 from .overlays import overlay as overlay
 from .style import Drawing as Drawing
+from .utility import plot_utility as plot_utility
