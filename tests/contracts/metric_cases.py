@@ -8,7 +8,13 @@ from tests.building.discovery import concrete
 from xsparks.engine import ExplainerMetric, MapMetric, MapStatistic
 
 # A new metric needs an entry only where its defaults are slow or do not fit images of 8 x 12 pixels.
-QUICK: dict[str, dict[str, Any]] = {}
+QUICK: dict[str, dict[str, Any]] = {
+    "AverageStability": {"neighbours": 4},
+    "MaxSensitivity": {"neighbours": 4},
+    "MuFidelity": {"grid_size": (4, 6), "samples": 20},
+    "RobustnessNotSr": {"levels": (0.1, 0.3), "attack_steps": 8, "bisections": 4},
+    "RobustnessSr": {"levels": (0.1, 0.3), "attack_steps": 8, "bisections": 4},
+}
 # What a metric may declare that it cannot obey, each with a reason.
 LAWS = ("seed", "direction", "reordering", "constant_map")
 

@@ -19,6 +19,7 @@ from ..core.progress import progress_bar
 from .map_source import MapSource
 from .measurement import Answers, Measurement, hashable
 from .metric import Metric
+from .plan import Loop
 from .record import settings_of, versions
 from .schedule import group_size
 from .score import Score
@@ -91,7 +92,7 @@ class MapMetric(OnModel, Metric, abc.ABC):
         source = MapSource(maps, name, reader.count)
         parts = []
         with progress_bar(None, name, self.progress) as bar:
-            size = group_size(self.forwards(first), self.engine.batch_size)
+            size = group_size(self._in_flight(first), self.engine.batch_size)
             while (samples := reader.read(size)) is not None:
 
                 def maps_of(targets: Any, layout: Layout, samples: Any = samples) -> np.ndarray:
@@ -171,6 +172,11 @@ class MapMetric(OnModel, Metric, abc.ABC):
     def forwards(self, inputs: Any) -> int:
         """Variants of a sample that the model is shown, at most."""
         return sum(stage.variants for each in self._measurements_for(inputs) for stage in as_stages(each.plan))
+
+    def _in_flight(self, inputs: Any) -> int:
+        """Variants of a sample that can be in flight together; the steps of a loop wait for each other."""
+        stages = [stage for each in self._measurements_for(inputs) for stage in as_stages(each.plan)]
+        return min((1 if isinstance(stage, Loop) else stage.variants for stage in stages), default=1)
 
     def _measurements_for(self, inputs: Any) -> tuple[Measurement, ...]:
         """The measurements of samples like these; the same objects each time, so that they are compiled once."""

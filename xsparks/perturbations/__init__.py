@@ -1,5 +1,7 @@
 """Floor 2: what a method shows the model instead of the input."""
 
+from .attack_steps import euclidean_length as euclidean_length
+from .attack_steps import euclidean_step as euclidean_step
 from .baselines import as_baseline as as_baseline
 from .blends import Amplitude as Amplitude
 from .blends import Blur as Blur
