@@ -270,3 +270,10 @@ def test_the_network_looks_at_the_object(network, data: shapes.Shapes) -> None:
         on_object.append(some.masks[:, row + 4 : row + 8, column + 4 : column + 8].any(axis=(1, 2)))
     worst = np.argmin(fell, axis=0)
     assert np.mean(np.array(on_object)[worst, np.arange(len(some))]) > 0.8
+
+
+def test_the_smallest_pictures_have_room_for_every_object():
+    """Number 597 of this seed has an outline that was wider than the space between the margins."""
+    small = shapes.load(600, seed=1, difficulty=0.0, size=(32, 32))
+    assert small.masks.any(axis=(1, 2)).all()
+    assert not small.masks[:, [0, -1]].any() and not small.masks[:, :, [0, -1]].any()

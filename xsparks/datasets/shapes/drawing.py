@@ -101,8 +101,13 @@ def _posed(draws: np.random.Generator, name: str, size: tuple[int, int]) -> list
     matrix = rotation(draws.uniform(0, 2 * np.pi)) @ np.diag([scale * stretch, scale / stretch])
     turned = [piece.moved(matrix, np.zeros(2)) for piece in outline(name)]
     points = np.concatenate([contour for piece in turned for contour in piece.contours])
+    room = (np.array(size[::-1]) - 2 * MARGIN) / np.ptp(points, axis=0)
+    if room.min() < 1:
+        # In the smallest pictures a large outline has no room between the margins.
+        turned = [piece.moved(np.eye(2) * room.min(), np.zeros(2)) for piece in turned]
+        points = points * room.min()
     low, high = MARGIN - points.min(axis=0), np.array(size[::-1]) - MARGIN - points.max(axis=0)
-    place = draws.uniform(low, high)
+    place = draws.uniform(low, np.maximum(low, high))
     return [piece.moved(np.eye(2), place) for piece in turned]
 
 
