@@ -18,3 +18,4 @@ from .plan import Items as Items
 from .plan import Loop as Loop
 from .plan import Plan as Plan
 from .score import Score as Score
+from .training_metric import TrainingMetric as TrainingMetric

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 
 from ..core.digests import digests as digests_of
 from ..core.errors import WriteError, wording
-from ..core.files import write_json
+from ..core.manifest import claim_folder
 from .explanation import Explanation
 
 MANIFEST = "explanation.json"
@@ -28,31 +27,8 @@ class Shards:
     """
 
     def __init__(self, folder: Any, fingerprint: dict[str, Any]):
-        self.folder = Path(folder)
         self._written = 0
-        manifest = self.folder / MANIFEST
-        if manifest.exists():
-            self._refuse_other_run(manifest, fingerprint)
-        else:
-            write_json(manifest, fingerprint, kept="Nothing was computed yet.")
-
-    def _refuse_other_run(self, manifest: Path, fingerprint: dict[str, Any]) -> None:
-        wanted = json.loads(json.dumps(fingerprint))
-        try:
-            found = json.loads(manifest.read_text())
-            others = [name for name in sorted({*found, *wanted}) if found.get(name) != wanted.get(name)]
-            received = "another " + ", ".join(others)
-        except (ValueError, TypeError, AttributeError):
-            found, received = None, f"a damaged {MANIFEST}"
-        if found != wanted:
-            raise ValueError(
-                wording(
-                    f"explain(out={str(self.folder)!r})",
-                    expected="the folder must belong to the same run",
-                    received=received,
-                    remedy="Choose an empty folder, or delete this one.",
-                )
-            )
+        self.folder = claim_folder(folder, MANIFEST, fingerprint, f"explain(out={str(Path(folder))!r})")
 
     def _path(self, number: int) -> Path:
         return self.folder / f"part-{number:05d}"

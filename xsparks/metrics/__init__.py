@@ -1,17 +1,23 @@
 """Floor 3: can this map be trusted?"""
 
+from .algorithmic_stability import AlgorithmicStability as AlgorithmicStability
 from .average_stability import AverageStability as AverageStability
+from .cross_training import CrossTraining as CrossTraining
 from .deletion import Deletion as Deletion
 from .entropy import Entropy as Entropy
+from .input_map import InputMap as InputMap
 from .insertion import Insertion as Insertion
 from .iou import IoU as IoU
 from .jpeg_size import JPEGSize as JPEGSize
+from .keras_training import KerasTraining as KerasTraining
 from .localisation import Localisation as Localisation
 from .localisation import share_of_highest as share_of_highest
 from .max_sensitivity import MaxSensitivity as MaxSensitivity
+from .mege import MeGe as MeGe
 from .model_randomization import ModelRandomization as ModelRandomization
 from .pointing_game import PointingGame as PointingGame
 from .random_logit import RandomLogit as RandomLogit
+from .reco import ReCo as ReCo
 from .relevance_mass import RelevanceMass as RelevanceMass
 from .relevance_rank import RelevanceRank as RelevanceRank
 from .robustness import Robustness as Robustness
