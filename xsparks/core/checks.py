@@ -14,9 +14,10 @@ def check_integer(where: str, name: str, value: object, minimum: int, remedy: st
     expected = f"an integer of at least {minimum}" if maximum is None else f"an integer in [{minimum}, {maximum}]"
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(_worded(where, name, value, expected, remedy))
-    if value < minimum or (maximum is not None and value > maximum):
+    number = int(value)
+    if number < minimum or (maximum is not None and number > maximum):
         raise ValueError(_worded(where, name, value, expected, remedy))
-    return int(value)
+    return number
 
 
 def check_number(
