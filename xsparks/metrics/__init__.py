@@ -1,6 +1,9 @@
 """Floor 3: can this map be trusted?"""
 
 from .algorithmic_stability import AlgorithmicStability as AlgorithmicStability
+from .average_drop import AverageDrop as AverageDrop
+from .average_gain import AverageGain as AverageGain
+from .average_increase import AverageIncrease as AverageIncrease
 from .average_stability import AverageStability as AverageStability
 from .cross_training import CrossTraining as CrossTraining
 from .deletion import Deletion as Deletion
@@ -10,11 +13,14 @@ from .insertion import Insertion as Insertion
 from .iou import IoU as IoU
 from .jpeg_size import JPEGSize as JPEGSize
 from .keras_training import KerasTraining as KerasTraining
+from .lerf_minus_morf import LeRFMinusMoRF as LeRFMinusMoRF
 from .localisation import Localisation as Localisation
 from .localisation import share_of_highest as share_of_highest
+from .masked_score import MaskedScore as MaskedScore
 from .max_sensitivity import MaxSensitivity as MaxSensitivity
 from .mege import MeGe as MeGe
 from .model_randomization import ModelRandomization as ModelRandomization
+from .mu_fidelity import MuFidelity as MuFidelity
 from .pointing_game import PointingGame as PointingGame
 from .random_logit import RandomLogit as RandomLogit
 from .reco import ReCo as ReCo

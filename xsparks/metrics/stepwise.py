@@ -12,7 +12,7 @@ import tensorflow as tf
 from ..core.checks import check_integer, check_number
 from ..core.layout import Layout
 from ..engine import MapMetric, Measurement, Plan, queries, reducers
-from ..perturbations import as_baseline, importance_ranks
+from ..perturbations import as_filling, importance_ranks
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -24,7 +24,8 @@ class Stepwise(MapMetric, abc.ABC):
     steps : how many steps the path has; each sample costs `steps + 1` forwards.
     max_fraction : the path ends when this fraction of the pixels is changed, in (0, 1].
     baseline : what a pixel is before it is inserted or after it is deleted: `"zero"`, `"mean"`, `"blur"`, `"noise"`,
-        a number, an array, or a function of inputs.
+        a number, an array, or a function of inputs; or `"imputed"` from its neighbours, for each step anew, as ROAD has
+        it: see `xsparks.perturbations.NoisyLinear`.
     """
 
     steps: int = 20
@@ -33,6 +34,9 @@ class Stepwise(MapMetric, abc.ABC):
 
     def check(self) -> None:
         """Checks the options."""
+        self._check_path()
+
+    def _check_path(self) -> None:
         name = type(self).__name__
         check_integer(name, "steps", self.steps, 1, "Use 20.")
         check_number(name, "max_fraction", self.max_fraction, 1e-6, 1.0, "Use 1 for the whole path.")
@@ -45,16 +49,17 @@ class Stepwise(MapMetric, abc.ABC):
         """
         places = int(np.prod(layout.spatial))
         changed = np.round(np.linspace(0, self.max_fraction, self.steps + 1) * places).astype(np.int32)
-        baseline = as_baseline(self.baseline, layout, self.seed, self.access.input_range, type(self).__name__)
+        filling = as_filling(self.baseline, layout, self.seed, self.access.input_range, type(self).__name__)
 
         def prepare(inputs: Any, maps: Any) -> Any:
-            return importance_ranks(maps, self.seed), baseline(inputs)
+            return importance_ranks(maps, self.seed), filling.prepare(inputs)
 
         def draw(inputs: Any, side: Any, index: Any) -> tuple[Any, Any]:
             ranks, reference = side
-            first = ranks < tf.gather(changed, index)[:, None]
-            first = layout.spread(tf.reshape(first, (-1, *layout.spatial)))
-            return tf.where(first, inputs, reference) if inserts else tf.where(first, reference, inputs), ()
+            number = tf.gather(changed, index)[:, None]
+            hidden = ranks >= number if inserts else ranks < number
+            hidden = layout.spread(tf.reshape(hidden, (-1, *layout.spatial)))
+            return filling.fill(inputs, hidden, reference, index), ()
 
         plan = Plan(
             count=self.steps + 1,

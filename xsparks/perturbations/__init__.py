@@ -7,7 +7,11 @@ from .blends import Amplitude as Amplitude
 from .blends import Blur as Blur
 from .blends import Inpainting as Inpainting
 from .blends import as_perturbation as as_perturbation
+from .fillings import Filling as Filling
+from .fillings import NoisyLinear as NoisyLinear
+from .fillings import as_filling as as_filling
 from .masks import cells_to_maps as cells_to_maps
 from .masks import cells_to_pixels as cells_to_pixels
 from .masks import grid_of as grid_of
+from .masks import sums_of_cells as sums_of_cells
 from .orderings import importance_ranks as importance_ranks

@@ -93,3 +93,27 @@ def cells_to_maps(values: Any, grid: tuple[int, ...], layout: Layout) -> Any:
 def cell_of_place(size: int, cells: int) -> np.ndarray:
     """The cell under the centre of each of `size` places, as enlarging by the nearest neighbour has it, `(size,)`."""
     return (2 * np.arange(size) + 1) * cells // (2 * size)
+
+
+def sums_of_cells(maps: np.ndarray, grid: tuple[int, ...]) -> np.ndarray:
+    """What the places of each cell add up to, by the cells of `cells_to_pixels`, whose sizes may differ by one.
+
+    Parameters
+    ----------
+    maps : `(m, h, w)`, `(m, t, f)` or `(m, f)`.
+    grid : cells along each axis of the places.
+
+    Returns
+    -------
+    sums : `(m, rows * columns)` float64, the cells row by row.
+
+    Example
+    -------
+    >>> sums_of_cells(np.arange(6.0).reshape(1, 2, 3), (1, 2)).tolist()
+    [[3.0, 12.0]]
+    """
+    sums = np.asarray(maps, dtype=np.float64)
+    for axis, cells in enumerate(grid, start=1):
+        first = np.searchsorted(cell_of_place(sums.shape[axis], cells), np.arange(cells))
+        sums = np.add.reduceat(sums, first, axis=axis)
+    return sums.reshape(len(sums), -1)
