@@ -86,3 +86,5 @@ def test_what_a_score_does_not_have():
         "`Sparseness.p_value`: a score has its fields and the extras of its metric, got 'p_value'. This one has no",
         lambda: score.p_value,
     )
+    # What Python itself looks for keeps Python's own words: no protocol of an array may be found among the extras.
+    says(AttributeError, "__array__", lambda: score.__array__)

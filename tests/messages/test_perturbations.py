@@ -46,8 +46,8 @@ def test_strengths_out_of_range():
 def test_an_unknown_baseline():
     says(
         ValueError,
-        "`Deletion(baseline='zeros')`: `baseline` must be one of 'zero', 'middle', 'mean', 'blur', 'noise', got "
-        "'zeros'. Nearest: zero, noise.",
+        "`Deletion(baseline='zeros')`: `baseline` must be one of 'zero', 'middle', 'mean', 'blur', 'noise', 'imputed', "
+        "got 'zeros'. Nearest: zero, noise.",
         lambda: evaluate("zeros"),
     )
 
