@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from .attributions import SobolAttribution as SobolAttribution
     from .engine import Explanation as Explanation
     from .engine import Score as Score
+    from .evaluation import Benchmark as Benchmark
     from .front import compare as compare
+    from .front import evaluate as evaluate
     from .front import explain as explain
     from .metrics import Deletion as Deletion
     from .metrics import Insertion as Insertion
@@ -33,7 +35,9 @@ _PACKAGE_OF = {
     "SobolAttribution": "attributions",
     "Explanation": "engine",
     "Score": "engine",
+    "Benchmark": "evaluation",
     "compare": "front",
+    "evaluate": "front",
     "explain": "front",
     "Deletion": "metrics",
     "Insertion": "metrics",

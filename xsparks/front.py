@@ -11,8 +11,11 @@ from typing import Any
 from .attributions.catalogue import method_named
 from .core.errors import nearest, wording
 from .engine import Explainer, Explanation, Metric, Score
+from .evaluation import Benchmark, BenchmarkResult
+from .metrics.catalogue import make_metric, metric_named, options_of
 
 COMPARED = ("sobol", "gradcam", "integratedgradients", "smoothgrad")
+MEASURED = ("deletion", "insertion")
 
 
 def explain(
@@ -108,12 +111,69 @@ def compare(
         explanations[f"{name} #{same + 1}" if same else name] = explainer.explain(images, targets)
     explained = next(iter(explanations.values())).targets
     built = [
-        each if isinstance(each, Metric) else each(model, images, explained, **_own(each, options)) for each in measures
+        each if isinstance(each, Metric) else make_metric(each, model, images, explained, options, "compare")
+        for each in measures
     ]
     scores = {
         name: {type(metric).__name__: metric.evaluate(maps) for metric in built} for name, maps in explanations.items()
     }
     return Comparison(explanations, scores, images)
+
+
+def evaluate(
+    model: Any,
+    images: Any,
+    targets: Any = None,
+    methods: Sequence[str | type[Explainer] | Explainer] = COMPARED,
+    metrics: Sequence[str | type[Metric] | Metric] = MEASURED,
+    out: Any = None,
+    controls: bool = True,
+    names: Sequence[str] | None = None,
+    progress: bool | None = None,
+    **options: Any,
+) -> BenchmarkResult:
+    """Which method can be trusted on this model, by which measure, and at what cost?
+
+    A `Benchmark` whose methods and metrics are named.
+
+    Parameters
+    ----------
+    model, images, targets : as for `explain`.
+    methods, metrics : names, classes, or objects with options of their own.
+    out : a folder for the results; an interrupted run goes on from what is there.
+    controls : add a random map, an edge detector and a blob at the centre.
+    names : of the images.
+    progress : show a progress bar; None shows it on a terminal or in a notebook only.
+    options : given to every method and metric that has them, such as `preprocess="tf"`, `batch_size=64`, or `regions=`,
+        the masks that measures of place need.
+
+    Returns
+    -------
+    result : a `BenchmarkResult`.
+
+    Raises
+    ------
+    ValueError : an unknown method or metric, none of them, or an option that none has.
+
+    Example
+    -------
+    >>> import numpy as np
+    >>> images = np.random.default_rng(0).random((4, 8, 8, 3)).astype("float32")
+    >>> result = evaluate(lambda x: x[:, 2, 3], images, 0, methods=["occlusion", "saliency"], patch_size=1)
+    >>> result.best("Deletion")
+    'Occlusion'
+    """
+    chosen = [each if isinstance(each, Explainer) else _class_of(each, "evaluate") for each in _listed(methods)]
+    measures = [metric_named(each, "evaluate") if isinstance(each, str) else each for each in _listed(metrics)]
+    _check_options(options, [each for each in (*chosen, *measures) if isinstance(each, type)], "evaluate")
+    silent = {"progress": False, **options}
+    explainers = [each if isinstance(each, Explainer) else each(model, **_own(each, silent)) for each in chosen]
+    asked = [
+        make_metric(each, model, images, targets, silent, "evaluate") if isinstance(each, type) else each
+        for each in measures
+    ]
+    benchmark = Benchmark(explainers, asked, controls=controls, seed=options.get("seed", 0), progress=progress)
+    return benchmark.run(images, targets, out, names)
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +254,14 @@ def _class_of(method: Any, where: str) -> type[Explainer]:
     )
 
 
+def _listed(given: Any) -> Sequence[Any]:
+    """Several, also where only one is given."""
+    return given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+
+
 def _options_of(kind: Any) -> set[str]:
+    if isinstance(kind, type) and issubclass(kind, Metric):
+        return options_of(kind)
     return set(inspect.signature(kind).parameters) - {"model", "inputs", "targets"}
 
 

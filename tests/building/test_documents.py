@@ -20,7 +20,15 @@ from tests.building.sources import ROOT, Source, environment, plant, read
 
 # `datasets` re-exports a module, which has a section of its own; the command line is a how-to page.
 ELSEWHERE = {"datasets", "cli"}
-EXAMPLES = ("README.md", "docs/index.md", "docs/how-to/first_map.md", "docs/how-to/tasks.md")
+EXAMPLES = (
+    "README.md",
+    "docs/index.md",
+    "docs/how-to/first_map.md",
+    "docs/how-to/tasks.md",
+    "docs/how-to/human_study.md",
+    "docs/how-to/evaluate_methods.md",
+    "docs/how-to/algorithmic_stability.md",
+)
 
 
 def exported(sources: list[Source]) -> set[str]:

@@ -46,7 +46,15 @@ def test_importing_xsparks_loads_nothing_heavy(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["demo", "--help"], ["explain", "--help"], ["doctor", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["demo", "--help"],
+        ["explain", "--help"],
+        ["evaluate", "--help"],
+        ["doctor", "--help"],
+    ],
 )
 def test_the_help_of_the_command_line_loads_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None:
     assert heavy_after(HELP.format(arguments=arguments), tmp_path) == set()

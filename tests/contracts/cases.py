@@ -89,7 +89,7 @@ def needs_gradients(cls: type, options: dict[str, Any]) -> bool:
 
 
 # What a class may declare that it cannot obey.
-LAWS = ("constant_model", "target")
+LAWS = ("constant_model", "image", "model", "target")
 
 
 @contextmanager

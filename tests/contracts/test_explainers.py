@@ -48,7 +48,9 @@ def test_shape_finite_and_inputs_untouched(cls, options, model):
 def test_the_map_depends_on_the_image_and_the_target(cls, options, model):
     maps = cls(model, **options).explain(X, TARGETS).values
     other = cls(model, **options).explain(X, (TARGETS + 1) % 4).values
-    assert np.ptp(maps[0]) > 0 and not np.allclose(maps[0], maps[1])
+    assert np.ptp(maps[0]) > 0
+    with law(cls, "image"):
+        assert not np.allclose(maps[0], maps[1])
     with law(cls, "target"):
         assert not np.allclose(maps, other)
 
@@ -218,7 +220,8 @@ def test_uint8_and_preprocessing_live_in_the_users_space(cls, options):
     inside = cls(keras.Model(raw, model(raw / 255.0)), **options).explain(pixels.astype("float32"), TARGETS)
     np.testing.assert_allclose(outside.values, inside.values, rtol=1e-3, atol=1e-3 * np.abs(inside.values).max())
     shifted = cls(model, preprocess="tf", **options).explain(pixels, TARGETS)
-    assert not np.allclose(outside.values, shifted.values, rtol=1e-2)
+    with law(cls, "model"):
+        assert not np.allclose(outside.values, shifted.values, rtol=1e-2)
 
 
 @every_class
@@ -251,7 +254,8 @@ def test_replace_and_call(cls, options, model):
     explainer = cls(model, **options)
     other = explainer.replace(model=models.convolutional(seed=2))
     assert type(other) is type(explainer) and other.seed == explainer.seed
-    assert not np.allclose(other(X, TARGETS).values, explainer(X, TARGETS).values)
+    with law(cls, "model"):
+        assert not np.allclose(other(X, TARGETS).values, explainer(X, TARGETS).values)
 
 
 @every_class

@@ -63,13 +63,24 @@ def _explain(options: Namespace) -> int:
     return explain(options)
 
 
+def _evaluate(options: Namespace) -> int:
+    from .evaluating import evaluate
+
+    return evaluate(options)
+
+
 def _doctor(options: Namespace) -> int:
     from .doctor import doctor
 
     return doctor()
 
 
-_COMMANDS: dict[str, Callable[[Namespace], int]] = {"demo": _demo, "explain": _explain, "doctor": _doctor}
+_COMMANDS: dict[str, Callable[[Namespace], int]] = {
+    "demo": _demo,
+    "explain": _explain,
+    "evaluate": _evaluate,
+    "doctor": _doctor,
+}
 
 
 def _say(kind: str, text: str) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..core.errors import nearest, wording
-
-if TYPE_CHECKING:
-    from ..engine import Explainer
 
 # Options that have a place of their own on the command line.
 _OWN_WORDS = {
@@ -62,6 +60,37 @@ def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
     return options
 
 
+def parse_named(text: str, word: str) -> list[tuple[str, dict[str, Any]]]:
+    """Names with options of their own: `sobol,rise:samples=500:grid_size=8`.
+
+    Commas within brackets belong to a value.
+
+    Raises
+    ------
+    ValueError : an empty name, or an option without a value.
+
+    Example
+    -------
+    >>> parse_named("sobol,rise:samples=500:grid_size=(7, 9)", "--methods")
+    [('sobol', {}), ('rise', {'samples': 500, 'grid_size': (7, 9)})]
+    """
+    found = []
+    for entry in re.split(r",(?![^()\[\]]*[)\]])", text):
+        name, *pairs = (part.strip() for part in entry.split(":"))
+        options = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+        if not name or len(options) < len(pairs):
+            raise ValueError(
+                wording(
+                    f"{word} {text}",
+                    expected=f"`{word}` must be names between commas, each with its options",
+                    received=repr(entry),
+                    remedy="For example sobol,rise:samples=500:grid_size=8.",
+                )
+            )
+        found.append((name, {option.strip(): _value(value.strip()) for option, value in options.items()}))
+    return found
+
+
 def _value(text: str) -> Any:
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
@@ -71,7 +100,7 @@ def _value(text: str) -> Any:
         return text
 
 
-def check_options(method: type[Explainer], options: dict[str, Any]) -> None:
+def check_options(method: type[Any], options: dict[str, Any], word: str = "--set ") -> None:
     """Refuses options that the method does not have; their values are checked by the method itself.
 
     Raises
@@ -83,7 +112,7 @@ def check_options(method: type[Explainer], options: dict[str, Any]) -> None:
         if name not in known:
             raise ValueError(
                 wording(
-                    f"--set {name}={value}",
+                    f"{word}{name}={value}",
                     expected=f"`{name}` must be an option of {method.__name__}",
                     received=repr(name),
                     remedy=nearest(name, known),

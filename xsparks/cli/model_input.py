@@ -27,7 +27,7 @@ class InputShape(NamedTuple):
     channels_first: bool
 
 
-def input_shape(explainer: Explainer, asked: tuple[int, int] | None) -> InputShape:
+def input_shape(explainer: Explainer, asked: tuple[int, int] | None, where: str = "xsparks explain") -> InputShape:
     """The shape of the model's one input, with the size that was asked for where the model leaves it open.
 
     Raises
@@ -35,7 +35,6 @@ def input_shape(explainer: Explainer, asked: tuple[int, int] | None) -> InputSha
     ModelError : several inputs, or one that is no picture of one or three channels.
     ValueError : no size known, or another one asked for than the model reads.
     """
-    where = "xsparks explain"
     shapes = explainer.access.sample_shapes()
     if shapes is None:
         shapes = _signature_shapes(explainer.model)
@@ -61,16 +60,16 @@ def input_shape(explainer: Explainer, asked: tuple[int, int] | None) -> InputSha
                 remedy="Use xsparks from Python for other pictures.",
             )
         )
-    height, width = _size(height, width, asked)
+    height, width = _size(height, width, asked, where)
     return InputShape(height, width, channels or 3, first)
 
 
-def _size(height: int | None, width: int | None, asked: tuple[int, int] | None) -> tuple[int, int]:
+def _size(height: int | None, width: int | None, asked: tuple[int, int] | None, where: str) -> tuple[int, int]:
     if asked is None:
         if height is None or width is None:
             raise ValueError(
                 wording(
-                    "xsparks explain",
+                    where,
                     expected="the size of the pictures must be known",
                     received="a model that takes any size",
                     remedy="Pass --size, such as --size 224x224.",

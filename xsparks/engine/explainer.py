@@ -169,7 +169,7 @@ class Explainer(OnModel, abc.ABC):
                 number += 1
 
     def _forwards_of(self, inputs: Any) -> int:
-        return sum(stage.variants for stage in as_stages(self._plan_for(inputs)))
+        return sum(stage.variants for stage in as_stages(self._kept(inputs, self.planned)))
 
     def _explain_group(self, samples: Samples, shards: Any, number: int, bar: Any) -> Explanation:
         # Fingerprints are taken while the model runs.
@@ -188,7 +188,7 @@ class Explainer(OnModel, abc.ABC):
     def _explained(self, samples: Samples, bar: Any) -> Explanation:
         inputs = as_tensors(self._checked(samples.inputs, samples.start))
         targets, scores = self._known(inputs, samples)
-        answer = self.engine.run(self._plan_for(inputs), inputs, targets, progress=bar.update)
+        answer = self.engine.run(self._kept(inputs, self.planned), inputs, targets, progress=bar.update)
         answer = {name: np.asarray(value) for name, value in answer.items()}
         maps, own_scores = answer.pop("maps"), answer.pop("score", None)
         scores = own_scores if scores is None else scores

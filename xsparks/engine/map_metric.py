@@ -5,7 +5,6 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -148,7 +147,7 @@ class MapMetric(OnModel, Metric, abc.ABC):
             )
 
         answers = tuple(
-            known.get(self._key(each.key), each.of_maps, ask(each)) for each in self._measurements_for(inputs)
+            known.get(self._key(each.key), each.of_maps, ask(each)) for each in self.measurements_for(inputs)
         )
         return self.values(maps, answers)
 
@@ -171,24 +170,16 @@ class MapMetric(OnModel, Metric, abc.ABC):
 
     def forwards(self, inputs: Any) -> int:
         """Variants of a sample that the model is shown, at most."""
-        return sum(stage.variants for each in self._measurements_for(inputs) for stage in as_stages(each.plan))
+        return sum(stage.variants for each in self.measurements_for(inputs) for stage in as_stages(each.plan))
 
     def _in_flight(self, inputs: Any) -> int:
         """Variants of a sample that can be in flight together; the steps of a loop wait for each other."""
-        stages = [stage for each in self._measurements_for(inputs) for stage in as_stages(each.plan)]
+        stages = [stage for each in self.measurements_for(inputs) for stage in as_stages(each.plan)]
         return min((1 if isinstance(stage, Loop) else stage.variants for stage in stages), default=1)
 
-    def _measurements_for(self, inputs: Any) -> tuple[Measurement, ...]:
+    def measurements_for(self, inputs: Any) -> tuple[Measurement, ...]:
         """The measurements of samples like these; the same objects each time, so that they are compiled once."""
-        shape = tuple(int(size) for size in self.engine.explained(inputs).shape[1:])
-        if shape not in self._known_measurements:
-            found = self.measurements(self.access.layout(shape), self.engine.output_spec(inputs))
-            self._known_measurements[shape] = found
-        return self._known_measurements[shape]
-
-    @cached_property
-    def _known_measurements(self) -> dict[tuple[int, ...], tuple[Measurement, ...]]:
-        return {}
+        return self._kept(inputs, self.measurements)
 
     def _key(self, key: tuple[Any, ...]) -> tuple[Any, ...]:
         return hashable((*key, *(getattr(self, name) for name in _ACCESS)))

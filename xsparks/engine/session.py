@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -21,6 +21,7 @@ from ..models.operators import as_operator, resolve_targets
 from .engine import Engine
 from .plan import Loop, Plan
 
+Made = TypeVar("Made")
 Stages = Plan | Loop | tuple[Plan | Loop, ...]
 
 
@@ -89,23 +90,14 @@ class OnModel:
         return Engine(self.access, operator, self.batch_size, self.explain_input, self.jit_compile)
 
     @cached_property
-    def _plans(self) -> dict[Any, Stages]:
+    def _plans(self) -> dict[tuple[int, ...], Any]:
         return {}
 
-    def plan(self, layout: Layout, outputs: Any) -> Stages:
-        """The method itself, for samples of this layout and a model with outputs of this spec."""
-        raise NotImplementedError
-
-    def planned(self, layout: Layout, outputs: Any) -> Stages:
-        """The plan, once samples and model are known to fit the method."""
-        return self.plan(layout, outputs)
-
-    def _plan_for(self, inputs: Any) -> Stages:
-        """The plan for samples like these; the same object each time, so that it is compiled once."""
+    def _kept(self, inputs: Any, make: Callable[[Layout, Any], Made]) -> Made:
+        """What is made for samples like these; the same object each time, so that it is compiled once."""
         shape = tuple(int(size) for size in self.engine.explained(inputs).shape[1:])
         if shape not in self._plans:
-            outputs = self.engine.output_spec(inputs)
-            self._plans[shape] = self.planned(self.access.layout(shape), outputs)
+            self._plans[shape] = make(self.access.layout(shape), self.engine.output_spec(inputs))
         return self._plans[shape]
 
     def _sample_rank(self, inputs: Any) -> int | None:

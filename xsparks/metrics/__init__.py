@@ -5,6 +5,12 @@ from .average_drop import AverageDrop as AverageDrop
 from .average_gain import AverageGain as AverageGain
 from .average_increase import AverageIncrease as AverageIncrease
 from .average_stability import AverageStability as AverageStability
+from .catalogue import MetricRow as MetricRow
+from .catalogue import metrics as metrics
+from .catalogue import metrics_table as metrics_table
+from .controls import CentreBlob as CentreBlob
+from .controls import EdgeMap as EdgeMap
+from .controls import RandomMap as RandomMap
 from .cross_training import CrossTraining as CrossTraining
 from .deletion import Deletion as Deletion
 from .entropy import Entropy as Entropy

@@ -5,6 +5,7 @@ from .curves import plot_curves as plot_curves
 from .images import Displayed as Displayed
 from .images import displayable as displayable
 from .intervals import plot_intervals as plot_intervals
+from .leaderboard import plot_leaderboard as plot_leaderboard
 from .maps import plot_maps as plot_maps
 from .overlays import overlay as overlay
 from .style import Drawing as Drawing
