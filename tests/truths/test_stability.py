@@ -167,3 +167,21 @@ def test_a_noisier_model_has_less_stable_maps():
     slow, fast = ((lambda x, k=k: tf.reduce_sum(tf.sin(k * x), (1, 2, 3))[:, None] * [1.0, -1.0]) for k in (1.0, 8.0))
     found = [float(AverageStability(model, X, 0, neighbours=5)(GradientInput(model))) for model in (slow, fast)]
     assert found[0] < 0.3 * found[1]
+
+
+def test_few_samples_are_explained_with_many_neighbours_at_once(monkeypatch):
+    """Two samples, seven neighbours and batches of at most eight: theirs, then four, and three of each."""
+    lengths, model = [], models.convolutional()
+    explain = GradientInput.explain
+
+    def counted(self, inputs, targets=None):
+        lengths.append(len(inputs))
+        return explain(self, inputs, targets)
+
+    monkeypatch.setattr(GradientInput, "explain", counted)
+    metric = AverageStability(model, X[:2], TARGETS[:2], neighbours=7, batch_size=8)
+    together = metric(GradientInput(model))
+    assert lengths == [2, 8, 6]
+    alone = metric.replace(batch_size=1)(GradientInput(model))
+    assert lengths[3:] == [2] + [2] * 7
+    np.testing.assert_allclose(together.per_sample, alone.per_sample, rtol=1e-4)

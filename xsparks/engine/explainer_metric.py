@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, final
@@ -19,6 +19,7 @@ from .explainer import Explainer
 from .map_source import MapSource
 from .metric import Metric
 from .record import settings_of, versions
+from .rows import length
 from .schedule import group_size
 from .score import Score
 from .session import OnModel
@@ -62,6 +63,24 @@ class Change(NamedTuple):
     around: Callable[[], AbstractContextManager[Any]] = nullcontext
 
 
+def _stacked(trees: Sequence[Any]) -> Any:
+    """Trees of arrays one after the other along the leading axis."""
+    return tf.nest.map_structure(lambda *some: np.concatenate(some), *trees)
+
+
+def _together(changes: Sequence[Change], most: int) -> Iterator[list[Change]]:
+    """Changes that are explained in one call, so that batches are full where samples are few."""
+    some: list[Change] = []
+    for change in changes:
+        alone = change.around is not nullcontext
+        if some and (alone or some[0].around is not nullcontext or len(some) == most):
+            yield some
+            some = []
+        some.append(change)
+    if some:
+        yield some
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ExplainerMetric(OnModel, Metric, abc.ABC):
     """A measure of an explainer by how its maps differ when something changes.
@@ -84,9 +103,9 @@ class ExplainerMetric(OnModel, Metric, abc.ABC):
     def compare(self, maps: np.ndarray, changed: np.ndarray, group: Group) -> np.ndarray:
         """How far from, or how like, the maps `(m, h, w)` are those of the changed samples, `(m,)`."""
 
-    def counts(self, group: Group, change: Change, changed: Any) -> np.ndarray:
-        """Which samples count under this change `(m,)` bool; `changed` are their inputs. Here all of them."""
-        return np.ones(len(group.positions), bool)
+    def counts(self, group: Group, changed: Any) -> np.ndarray:
+        """Which count of the inputs `(k m, ...)` of the samples under `k` changes in turn, `(k m,)` bool; here all."""
+        return np.ones(length(changed), bool)
 
     @abc.abstractmethod
     def summarise(self, values: Any) -> tuple[np.ndarray, Any]:
@@ -123,7 +142,7 @@ class ExplainerMetric(OnModel, Metric, abc.ABC):
             size = group_size(1, self.engine.batch_size)
             while (samples := reader.read(size)) is not None:
                 parts.append(self.measure(explainer, samples.inputs, samples.targets, None, samples.start, bar.update))
-        return self.scored(tf.nest.map_structure(lambda *some: np.concatenate(some), *parts), type(explainer).__name__)
+        return self.scored(_stacked(parts), type(explainer).__name__)
 
     @final
     def measure(
@@ -159,13 +178,15 @@ class ExplainerMetric(OnModel, Metric, abc.ABC):
             progress(len(targets))
         maps = source.fitted(maps, layout)
         compared, counts = [], []
-        for change in self.changes(explainer, layout, outputs):
-            with change.around():
-                other, aims = change.inputs(group), change.targets(group)
+        at_once = max(1, self.engine.batch_size // len(targets))
+        for changes in _together(self.changes(explainer, layout, outputs), at_once):
+            with changes[0].around():
+                other = _stacked([change.inputs(group) for change in changes])
+                aims = _stacked([change.targets(group) for change in changes])
                 changed = source.fitted(explainer.explain(other, aims).maps, layout)
-            compared.append(self.compare(maps, changed, group))
-            counts.append(self.counts(group, change, other))
-            progress(len(targets))
+            compared += [self.compare(maps, some, group) for some in np.split(changed, len(changes))]
+            counts += np.split(self.counts(group, other), len(changes))
+            progress(len(changed))
         return {"compared": np.stack(compared, axis=1), "counts": np.stack(counts, axis=1)}
 
     @final

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import tensorflow as tf
 
 from ..core.checks import check_choice, check_integer, check_number
 from ..core.errors import wording
-from ..core.inputs import map_leaves
+from ..core.inputs import leaves, map_leaves
 from ..core.layout import Layout
 from ..core.randomness import generator
 from ..engine import Change, Explainer, ExplainerMetric, Group
@@ -125,13 +124,13 @@ class Stability(ExplainerMetric, abc.ABC):
             )
         return np.stack([drawn(_OWN, number, int(ids[position])) for position in positions])
 
-    def counts(self, group: Group, change: Change, changed: Any) -> np.ndarray:
+    def counts(self, group: Group, changed: Any) -> np.ndarray:
         """The neighbours that the model gives the class of their sample."""
-        before = group.outputs
+        before, number = group.outputs, len(leaves(changed)[0])
         if not self.same_class or not hasattr(before, "shape") or before.ndim != 2 or before.shape[1] < 2:
-            return np.ones(len(group.positions), bool)
-        after = tf.nest.map_structure(np.asarray, self.engine.predict(changed))
-        return before.argmax(axis=1) == after.argmax(axis=1)
+            return np.ones(number, bool)
+        after = np.asarray(self.engine.predict(changed))
+        return np.tile(before.argmax(axis=1), number // len(before)) == after.argmax(axis=1)
 
     def compare(self, maps: np.ndarray, changed: np.ndarray, group: Group) -> np.ndarray:
         """How far the maps of the neighbours are from those of the samples, `(m,)`."""
