@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 import xsparks
-from xsparks.attributions import SobolAttribution
+from xsparks.attributions import GradCAM, GuidedBackprop, Saliency, SmoothGrad, SobolAttribution
 from xsparks.datasets import shapes
-from xsparks.metrics import Deletion, Insertion
+from xsparks.metrics import Deletion, Insertion, ModelRandomization
 from xsparks.plots import plot_comparison, plot_curves
 
 SEED, COUNT = 7, 5
@@ -81,6 +81,33 @@ def draw(folder: Path) -> None:
         curves, xlabel="fraction of pixels deleted", ylabel="probability of the class", title="Deletion, 48 images"
     )
     save(drawing.figure, folder, "deletion.png")
+    save(leaderboard(model, many).figure, folder, "leaderboard.png")
+    save(randomization(model, many).figure, folder, "randomization.png")
+
+
+def leaderboard(model, data):
+    """Eight methods by six metrics, beside maps that know nothing of the network."""
+    methods = ["sobol", "rise", "kernelshap", "occlusion", "gradcam", "smoothgrad", "integratedgradients", "saliency"]
+    metrics = ["deletion", "insertion", "mufidelity", "sparseness", "pointinggame", "relevancerank"]
+    result = xsparks.evaluate(
+        model, data.images, data.labels, methods, metrics, regions=data.masks, samples=600, progress=False
+    )
+    return result.plot()
+
+
+def randomization(model, data):
+    """How alike maps stay while the weights of the network are drawn anew, from the last layer down."""
+    metric = ModelRandomization(model, data.images[:16], data.labels[:16], progress=False)
+    curves = {}
+    for method in (Saliency, SmoothGrad, GuidedBackprop, GradCAM):
+        score = metric(method(model, progress=False))
+        curves[method.__name__] = (score.curve[0], score.curve[1].mean(axis=0), score.curve_interval())
+    return plot_curves(
+        curves,
+        xlabel="layers with new weights, the last first",
+        ylabel="likeness of the maps",
+        title="Model randomisation, 16 images",
+    )
 
 
 if __name__ == "__main__":
