@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.building.discovery import concrete
-from xsparks.engine import ExplainerMetric, MapMetric, MapStatistic
+from xsparks.engine import ExplainerMetric, MapMetric, MapStatistic, TrainingMetric
 
 # A new metric needs an entry only where its defaults are slow or do not fit images of 8 x 12 pixels.
 QUICK: dict[str, dict[str, Any]] = {
@@ -32,3 +32,4 @@ def quick(cls: type, **options: Any) -> dict[str, Any]:
 MAP_METRICS = of_kind(MapMetric)
 MAP_STATISTICS = of_kind(MapStatistic)
 EXPLAINER_METRICS = of_kind(ExplainerMetric)
+TRAINING_METRICS = of_kind(TrainingMetric)
