@@ -19,7 +19,18 @@ from xsparks.engine import Change, Explainer, ExplainerMetric, MapMetric, Measur
 from xsparks.evaluation import Benchmark, BenchmarkResult, MethodCost
 from xsparks.evaluation.measuring import Measuring
 from xsparks.evaluation.values import as_json, from_json
-from xsparks.metrics import CentreBlob, Deletion, EdgeMap, Insertion, PointingGame, RandomMap, RelevanceMass, Sparseness
+from xsparks.metrics import (
+    AverageStability,
+    CentreBlob,
+    Deletion,
+    EdgeMap,
+    Insertion,
+    MaxSensitivity,
+    PointingGame,
+    RandomMap,
+    RelevanceMass,
+    Sparseness,
+)
 
 X = models.images(7)
 TARGETS = np.arange(7) % 4
@@ -159,6 +170,23 @@ def test_forwards_that_metrics_and_methods_share_are_made_once():
     # scaled images serve both methods.
     assert both - alone == 3 * len(X) + 1
     assert other - alone == 3 * len(X)
+
+
+def test_neighbours_are_explained_once_for_the_mean_and_the_worst_of_them():
+    model, methods = Counted(), []
+
+    def shown(*metrics: Any) -> tuple[int, Any]:
+        model.take()
+        result = Benchmark(methods, metrics, controls=False).run(X, TARGETS)
+        return model.take(), result
+
+    methods.append(occlusion(model))
+    mean, worst = AverageStability(model, X, TARGETS, neighbours=3), MaxSensitivity(model, X, TARGETS, neighbours=3)
+    alone, both, others = shown(mean), shown(mean, worst), shown(mean, worst.replace(radius=0.2))
+    assert both[0] - alone[0] < 3 < others[0] - alone[0] - 3 * len(X)
+    expected = worst.evaluate(methods[0]).per_sample
+    np.testing.assert_allclose(both[1].scores["Occlusion"]["MaxSensitivity"].per_sample, expected, rtol=1e-4)
+    assert not np.allclose(others[1].scores["Occlusion"]["MaxSensitivity"].per_sample, expected, rtol=1e-2)
 
 
 def test_an_interrupted_run_goes_on_and_counts_no_forward_twice(tmp_path, monkeypatch):

@@ -111,6 +111,10 @@ class ExplainerMetric(OnModel, Metric, abc.ABC):
     def summarise(self, values: Any) -> tuple[np.ndarray, Any]:
         """The value of each sample `(n,)`, and the curve or None, of `{"compared": (n, k), "counts": (n, k)}`."""
 
+    def same_values(self) -> str:
+        """Metrics that say the same here, and have the same options, get the same values from `measure`."""
+        return type(self).__name__
+
     def extras(self, values: Any) -> dict[str, Any]:
         """Further arrays of the score, of the same values; here none."""
         return {}

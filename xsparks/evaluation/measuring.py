@@ -149,11 +149,11 @@ class Measuring:
         try:
             maps = self._maps(method, group, rows, new, lines)
             own: dict[Rows, Answers] = {}
+            again: dict[tuple[str, Rows], list[Any]] = {}
             for metric, some in missing.items():
                 answers = own.setdefault(some, shared.setdefault(some, Answers()).for_other_maps())
-                self._measure_metric(
-                    method, metric, group.at(some), maps[np.searchsorted(rows, some)], answers, some, lines
-                )
+                chosen = maps[np.searchsorted(rows, some)]
+                self._measure_metric(method, metric, group.at(some), chosen, answers, again, some, lines)
         except ModelError as error:
             self.failures[method] = error
         finally:
@@ -195,6 +195,7 @@ class Measuring:
         group: Group,
         maps: np.ndarray,
         answers: Answers,
+        again: dict[tuple[str, Rows], list[Any]],
         rows: Rows,
         lines: dict[int, dict[str, Any]],
     ) -> None:
@@ -207,7 +208,10 @@ class Measuring:
                 first = int(group.positions[0])
                 parts = [measure.measure(group.inputs, group.targets, maps, answers, first)]
             else:
-                parts = list(self._explained_again(measure, self.explainers[method], group, maps))
+                key = _digest({"values": measure.same_values(), "settings": settings_of(measure)}), rows
+                if key not in again:
+                    again[key] = list(self._explained_again(measure, self.explainers[method], group, maps))
+                parts = again[key]
         except ModelError as error:
             self.cells[method, metric] = error
             return

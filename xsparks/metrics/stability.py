@@ -124,6 +124,10 @@ class Stability(ExplainerMetric, abc.ABC):
             )
         return np.stack([drawn(_OWN, number, int(ids[position])) for position in positions])
 
+    def same_values(self) -> str:
+        """The distances are the same, however they are pooled."""
+        return Stability.__name__
+
     def counts(self, group: Group, changed: Any) -> np.ndarray:
         """The neighbours that the model gives the class of their sample."""
         before, number = group.outputs, len(leaves(changed)[0])
