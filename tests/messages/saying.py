@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -37,6 +38,10 @@ def says(kind: type[Exception], text: str, call: Callable[[], Any]) -> Exception
     with pytest.raises(kind) as caught:
         call()
     RAISED.update((Path(entry.path), entry.lineno + 1) for entry in caught.traceback[-1:])
+    if caught.value.__cause__ is not None:
+        # What an error says may be worded where its cause was raised.
+        *_, (frame, line) = traceback.walk_tb(caught.value.__cause__.__traceback__)
+        RAISED.add((Path(frame.f_code.co_filename), line))
     assert type(caught.value) is kind
     assert text in str(caught.value), f"the message is: {caught.value}"
     return caught.value

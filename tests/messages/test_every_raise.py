@@ -34,7 +34,7 @@ def test_every_raise_is_held_to_its_words(request):
     missing = [
         f"{file.relative_to(PACKAGE)}:{lines.start}"
         for package in HELD
-        for file in sorted((PACKAGE / package).glob("*.py"))
+        for file in sorted((PACKAGE / package).rglob("*.py"))
         for lines in worded_raises(file)
         if not any(raised == file and line in lines for raised, line in RAISED)
     ]

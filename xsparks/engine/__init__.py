@@ -19,3 +19,4 @@ from .plan import Loop as Loop
 from .plan import Plan as Plan
 from .score import Score as Score
 from .training_metric import TrainingMetric as TrainingMetric
+from .verified_bounds import VerifiedBounds as VerifiedBounds
