@@ -1,5 +1,7 @@
 """Floor 2: plans and loops, and the one engine that runs them."""
 
+from .ascent import Ascent as Ascent
+from .checkpoint import Checkpoint as Checkpoint
 from .engine import Engine as Engine
 from .explainer import Explainer as Explainer
 from .explainer import explainer_classes as explainer_classes

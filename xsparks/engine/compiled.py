@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from ..models.taps import TRACING
+from .ascent import Ascent, AscentSteps
 from .plan import Bound, Items, Loop, Plan
 
 Steps = dict[str, Callable[..., Any]]
@@ -32,7 +33,7 @@ def compiled(function: Callable[..., Any], *specs: Any, jit_compile: bool = Fals
 
 
 def compile_steps(
-    plan: Plan | Loop,
+    plan: Plan | Loop | Ascent,
     bind: Callable[[Any], Bound],
     operator: Any,
     explained: Callable[[Any], Any],
@@ -41,8 +42,12 @@ def compile_steps(
     side: Any,
     jit_compile: bool,
 ) -> Steps:
-    """The compiled parts of a plan or loop for samples like these; `explained` picks the explained input of a tree."""
+    """The compiled parts of a plan, a loop or an ascent for samples like these; `explained` picks the explained input
+    of a tree.
+    """
     inputs_spec, targets_spec, side_spec = (specification(tree) for tree in (inputs, targets, side))
+    if isinstance(plan, Ascent):
+        return _compile_ascent(AscentSteps(plan, bind, operator), inputs_spec, targets_spec, side_spec, jit_compile)
     steps: Steps = {}
     if isinstance(plan, Plan):
         steps["prepare"] = compiled(lambda x, side: plan.prepare(explained(x), side), inputs_spec, side_spec)
@@ -76,6 +81,13 @@ def compile_steps(
         lambda state, x, side: plan.finish(state, explained(x), side), state_spec, inputs_spec, side_spec
     )
     return steps
+
+
+def _compile_ascent(ascent: AscentSteps, inputs: Any, targets: Any, side: Any, jit_compile: bool) -> Steps:
+    start = compiled(ascent.start, inputs, side)
+    state, number = _answer_spec(start), tf.TensorSpec((), tf.int32)
+    step = compiled(ascent.steps, state, inputs, targets, side, number, number, number, jit_compile=jit_compile)
+    return {"start": start, "step": step, "finish": compiled(ascent.finish, state, inputs, side)}
 
 
 def _answer_spec(function: Any) -> Any:

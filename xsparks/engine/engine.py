@@ -15,12 +15,15 @@ from ..models.access import ModelAccess
 from ..models.output_operator import OutputOperator
 from ..models.places import Place, read_places
 from . import queries, reducers
+from .ascent import Ascent
 from .binding import Binding
+from .checkpoint import Checkpoint
+from .climbing import run_ascent
 from .compiled import Steps, compile_steps, compiled, specification
 from .graph import run_in_graph
 from .plan import Bound, Loop, Plan
 from .rows import Answers, as_tensors, concatenated, length, rows_of
-from .schedule import batches, work_items
+from .schedule import STEPS_PER_CALL, batches, work_items
 
 SCORES = Plan(
     count=1,
@@ -31,7 +34,6 @@ SCORES = Plan(
     finish=reducers.as_is,
 )
 AUTO_BATCH_CPU, AUTO_BATCH_GPU = 32, 256
-STEPS_PER_CALL = 16
 
 
 class Engine:
@@ -69,13 +71,14 @@ class Engine:
 
     def run(
         self,
-        plan: Plan | Loop | tuple[Plan | Loop, ...],
+        plan: Plan | Loop | Ascent | tuple[Plan | Loop, ...],
         inputs: Any,
         targets: Any,
         side: Any = (),
         progress: Callable[[int], None] = lambda done: None,
+        keep: Checkpoint | None = None,
     ) -> Any:
-        """The answer of a plan or loop, a tree with leading axis `m`; of several, the answer of the last.
+        """The answer of a plan, loop or ascent, a tree with leading axis `m`; of several, the answer of the last.
 
         Parameters
         ----------
@@ -84,7 +87,11 @@ class Engine:
         side : what the first plan needs beside the inputs, a tree `(m, ...)`; each later plan gets the answer of the
             one before.
         progress : called with the number of forwards finished.
+        keep : where an ascent leaves its state, and from where it goes on.
         """
+        if isinstance(plan, Ascent):
+            steps = self._steps(plan, inputs, targets, side)
+            return run_ascent(self, plan, steps, (inputs, targets, side), progress, keep)
         stages = plan if isinstance(plan, tuple) else (plan,)
         for stage in stages:
             if tf.inside_function():
@@ -97,23 +104,25 @@ class Engine:
                 side = self._run_loop(stage, inputs, targets, side, progress)
         return side
 
-    def predict(self, inputs: Any) -> Any:
-        """What the model answers to inputs `(m, ...)`, a tree `(m, ...)`."""
-        forward = self._forward(inputs)["call"]
+    def predict(self, inputs: Any, layers: tuple[Any, ...] = ()) -> Any:
+        """What the model answers to inputs `(m, ...)`, a tree `(m, ...)`; with layers what they answer, and the model
+        last, a list.
+        """
+        forward = self._forward(inputs, layers)["call"]
         number, start, parts = length(inputs), 0, []
         while start < number:
             rows = np.arange(start, min(start + self.batch_size, number))
             try:
                 parts.append(forward(rows_of(as_tensors(inputs), rows)))
             except tf.errors.ResourceExhaustedError as exhausted:
-                self._halve(exhausted)
+                self.halve(exhausted)
                 continue
             start += len(rows)
         return concatenated(parts)
 
-    def output_spec(self, inputs: Any) -> Any:
-        """The spec of what the model answers to inputs like these."""
-        return self._forward(inputs)["answer"]()
+    def output_spec(self, inputs: Any, layers: tuple[Any, ...] = ()) -> Any:
+        """The spec of what `predict` answers to inputs like these."""
+        return self._forward(inputs, layers)["answer"]()
 
     @cached_property
     def places(self) -> list[Place]:
@@ -148,11 +157,19 @@ class Engine:
             self._cache[key] = {"call": call}
         return self._cache[key]["call"](*given)
 
-    def _forward(self, inputs: Any) -> Steps:
+    def _forward(self, inputs: Any, layers: tuple[Any, ...] = ()) -> Steps:
         spec = specification(inputs)
-        key = ("forward", str(spec))
+        key = ("forward", layers, str(spec))
         if key not in self._cache:
-            call: Any = compiled(lambda x: self.bind(x).forward(self.explained(x)), spec, jit_compile=self._jit_compile)
+
+            def forward(x: Any) -> Any:
+                bound, explained = self.bind(x), self.explained(x)
+                if not layers:
+                    return bound.forward(explained)
+                found, outputs = bound.tap(list(layers))(explained)
+                return [*found, outputs]
+
+            call: Any = compiled(forward, spec, jit_compile=self._jit_compile)
             answer = specification(call.get_concrete_function().structured_outputs)
             self._cache[key] = {"call": call, "answer": lambda: answer}
         return self._cache[key]
@@ -165,7 +182,7 @@ class Engine:
         """The model as a function of the explained input alone, the others as they are in `inputs`."""
         return self._binding.bind(inputs)
 
-    def _steps(self, plan: Plan | Loop, inputs: Any, targets: Any, side: Any) -> Steps:
+    def _steps(self, plan: Plan | Loop | Ascent, inputs: Any, targets: Any, side: Any) -> Steps:
         specs = tuple(str(specification(tree)) for tree in (inputs, targets, side))
         key = (id(plan), specs)
         if key not in self._cache:
@@ -220,14 +237,15 @@ class Engine:
                 try:
                     state = steps["step"](state, inputs, targets, side, chosen, variant, weight)
                 except tf.errors.ResourceExhaustedError as exhausted:
-                    self._halve(exhausted)
+                    self.halve(exhausted)
                     break
                 finished = int(weight.sum())
                 start += finished
                 progress(finished)
         return state
 
-    def _halve(self, exhausted: tf.errors.ResourceExhaustedError) -> None:
+    def halve(self, exhausted: tf.errors.ResourceExhaustedError) -> None:
+        """Takes smaller batches from now on, or says why not."""
         if not self.automatic or self.batch_size == 1:
             raise ModelError(
                 wording(
@@ -266,7 +284,7 @@ class Engine:
             try:
                 parts.append(steps["step"](*trees, tf.constant(first), tf.constant(last)))
             except tf.errors.ResourceExhaustedError as exhausted:
-                self._halve(exhausted)
+                self.halve(exhausted)
                 continue
             start += len(rows)
         return concatenated(parts)

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+# Loops and ascents come back to the host so often: for the progress bar, an interruption, samples that are done.
+STEPS_PER_CALL = 16
+
 
 def even_batches(items: int, batch_size: int) -> tuple[int, int]:
     """How many batches, and how many items in each: as few batches as `batch_size` allows, of even size.

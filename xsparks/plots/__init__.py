@@ -9,4 +9,6 @@ from .leaderboard import plot_leaderboard as plot_leaderboard
 from .maps import plot_maps as plot_maps
 from .overlays import overlay as overlay
 from .style import Drawing as Drawing
+from .transparent import plot_transparent as plot_transparent
+from .transparent import with_transparency as with_transparency
 from .utility import plot_utility as plot_utility
