@@ -11,7 +11,18 @@ import xsparks
 from tests.messages.saying import RAISED
 
 PACKAGE = Path(xsparks.__file__).parent
-HELD = ("core", "models", "engine", "perturbations", "metrics", "attributions", "utility", "evaluation", "features")
+HELD = (
+    "core",
+    "models",
+    "engine",
+    "perturbations",
+    "metrics",
+    "attributions",
+    "utility",
+    "evaluation",
+    "concepts",
+    "features",
+)
 
 
 def worded_raises(file: Path) -> list[range]:

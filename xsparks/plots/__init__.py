@@ -1,6 +1,8 @@
 """Arrays in, matplotlib figures out: maps over pictures, curves, comparisons and intervals. Floor 1."""
 
 from .comparison import plot_comparison as plot_comparison
+from .concepts import plot_concept_crops as plot_concept_crops
+from .concepts import plot_concepts as plot_concepts
 from .curves import plot_curves as plot_curves
 from .images import Displayed as Displayed
 from .images import displayable as displayable

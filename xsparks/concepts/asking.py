@@ -1,0 +1,143 @@
+"""How fitted concepts are asked about new images: their coefficients, then their importances."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from ..core.digests import digests
+from ..core.errors import ModelError, wording
+from ..core.inputs import Reader, leaves
+from ..engine import Engine
+from ..engine.record import settings_of, versions
+from ..engine.rows import as_tensors
+from ..engine.schedule import group_size
+from ..models.access import ModelAccess
+from ..models.operators import OPERATORS, resolve_targets
+from ..numerics.sobol_designs import make_design
+from .explanation import ConceptExplanation
+from .gathering import answer_shapes
+from .head import ConceptHead
+from .importance import coefficient_plan, sobol_plan
+
+if TYPE_CHECKING:
+    from .craft import CRAFT
+
+_ESTIMANDS = {
+    True: "total Sobol index of a concept in the affine head, its squared contribution over their sum",
+    False: "total Sobol index of the strength of a concept, E[Var(f | all others)] / Var f",
+}
+
+
+class _Questions:
+    """What is compiled for one set of concepts, and the questions that are asked with it."""
+
+    def __init__(self, craft: CRAFT):
+        self._craft = craft
+        self._learned = craft.learned_
+        self.affine = self._learned.affine and craft.importance != "sobol"
+        self._plans: dict[tuple[int, ...], Any] = {}
+
+    @cached_property
+    def head(self) -> ConceptHead:
+        """The model as a function of coefficients."""
+        return ConceptHead(self._craft.access, self._learned.layer, self._learned.dictionary)
+
+    @cached_property
+    def _head_engine(self) -> Engine:
+        craft = self._craft
+        access = ModelAccess(self.head, where=type(craft).__name__)
+        return Engine(access, craft.engine.operator, craft.batch_size, None, craft.jit_compile)
+
+    @cached_property
+    def _sobol(self) -> Any:
+        craft = self._craft
+        number = len(self._learned.dictionary)
+        return sobol_plan(make_design(craft.design, craft.nb_design, number, craft.seed), craft.blocks)
+
+    def explained(self, inputs: Any, targets: Any, start: int) -> ConceptExplanation:
+        """The concepts of a group of inputs."""
+        craft = self._craft
+        marks = digests(leaves(inputs))
+        inputs = as_tensors(craft._checked(inputs, start))
+        targets = self._resolved(inputs, targets, start)
+        answer = dict(craft.engine.run(self._coefficients(inputs), inputs, targets))
+        if not self.affine:
+            self._head_engine.access.ensure_ready(answer["maps"])
+            answer |= self._head_engine.run(self._sobol, answer["maps"], targets)
+        found = {name: np.asarray(value) for name, value in answer.items()}
+        maps, scores = found.pop("maps"), found.pop("score")
+        self._check_finite(maps, scores, found["importances"])
+        return ConceptExplanation(
+            values=maps,
+            size=craft.access.layout(craft.engine.explained(inputs).shape[1:]).spatial,
+            targets=targets,
+            scores=scores,
+            digests=marks,
+            method=type(craft).__name__,
+            estimand=_ESTIMANDS[self.affine],
+            settings={**settings_of(craft), "layer": self._learned.layer, "class_id": self._learned.class_id},
+            versions=versions(),
+            extras=found,
+            class_names=craft.class_names,
+        )
+
+    def attributed(self, inputs: Any, targets: Any, explainer: Callable[..., Any]) -> np.ndarray:
+        """The importance of each concept `(n, r)` by an attribution method."""
+        craft, name = self._craft, f"{type(self._craft).__name__}.importances"
+        method = explainer(self.head).replace(explain_input=0, operator=craft.operator, batch_size=craft.batch_size)
+        reader = Reader(inputs, targets, craft._sample_rank(inputs), name)
+        craft.access.ensure_ready(craft._checked(reader.peek()))
+        parts = []
+        while (samples := reader.read(group_size(1, craft.engine.batch_size))) is not None:
+            own = samples.targets if samples.targets is not None else np.full(len(samples), self._learned.class_id)
+            some = as_tensors(craft._checked(samples.inputs, samples.start))
+            aims = self._resolved(some, own, samples.start)
+            maps = np.asarray(craft.engine.run(self._coefficients(some), some, aims)["maps"])
+            strengths = np.ones((len(maps), maps.shape[-1]), np.float32)
+            parts.append(method.explain((strengths, maps), aims).values)
+        return np.concatenate(parts)
+
+    def _coefficients(self, inputs: Any) -> Any:
+        """The plan for inputs like these; the same object each time, so that it is compiled once."""
+        craft, learned = self._craft, self._learned
+        shape = tuple(int(size) for size in craft.engine.explained(inputs).shape[1:])
+        if shape not in self._plans:
+            places = answer_shapes(craft, [learned.layer], _first(inputs))[0][:-1]
+            self._plans[shape] = coefficient_plan(learned.layer, learned.dictionary, places, self.affine)
+        return self._plans[shape]
+
+    def _resolved(self, inputs: Any, targets: Any, start: int) -> np.ndarray:
+        craft, where = self._craft, f"{type(self._craft).__name__}.explain"
+        outputs = craft.engine.output_spec(inputs)
+        shape: Any = tuple(getattr(outputs, "shape", ()))
+        if craft.engine.operator in (OPERATORS["classification"], OPERATORS["regression"]) and len(shape) == 2:
+            # The number of outputs is enough to read the targets.
+            nothing = np.zeros((len(targets), shape[1]), np.float32)
+            return resolve_targets(targets, nothing, craft.engine.operator, where, start)
+        return craft._answered(inputs, targets, start)[0]
+
+    def _check_finite(self, *arrays: np.ndarray) -> None:
+        if all(np.isfinite(array).all() for array in arrays):
+            return
+        raise ModelError(
+            wording(
+                type(self._craft).__name__,
+                expected="maps, scores and importances must be finite",
+                received="NaN or infinity",
+                remedy="Look at `preprocess` and at the weights.",
+            )
+        )
+
+
+def questions_for(craft: CRAFT) -> _Questions:
+    """What is compiled for the concepts that were fitted last."""
+    return _Questions(craft)
+
+
+def _first(inputs: Any) -> Any:
+    return tf.nest.map_structure(lambda leaf: np.asarray(leaf[:1]), inputs)
