@@ -273,7 +273,8 @@ class Visualiser(OnModel, abc.ABC):
     def _fingerprint(self, targets: Packed, side: Any, ascent: Ascent) -> dict[str, Any]:
         photographs = described(side["photograph"]) if side else None
         given = {"slots": described(targets.slots), "targets": described(targets.numbers), "photographs": photographs}
-        return {"method": type(self).__name__, "model": model_digest(self.model), "settings": self._settings(ascent), **given}
+        settings = self._settings(ascent)
+        return {"method": type(self).__name__, "model": model_digest(self.model), "settings": settings, **given}
 
     def _title(self, objective: Objective) -> str:
         term = objective.terms[0]
