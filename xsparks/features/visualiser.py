@@ -267,8 +267,10 @@ class Visualiser(OnModel, abc.ABC):
         )
 
     def _settings(self, ascent: Ascent) -> dict[str, Any]:
-        # That of the canvas, too, where none is chosen: it may be another in another version.
-        return {**settings_of(self), "optimizer": described(ascent.optimizer.get_config())}
+        # That of the canvas, too, where none is chosen: it may be another in another version. Keras numbers the names
+        # of the optimizers that a process makes, so the kind is told by its class.
+        options = {**ascent.optimizer.get_config(), "name": type(ascent.optimizer).__name__}
+        return {**settings_of(self), "optimizer": described(options)}
 
     def _fingerprint(self, targets: Packed, side: Any, ascent: Ascent) -> dict[str, Any]:
         photographs = described(side["photograph"]) if side else None
