@@ -1,11 +1,12 @@
 """The leaderboard: every method by every metric on real networks and photographs, in one resumable command.
 
 python benchmarks/leaderboard.py estimate [STUDY ...]              # forwards and hours, before anything is run
-python benchmarks/leaderboard.py run [STUDY ...] [--photographs N] [--methods sobol rise]
+python benchmarks/leaderboard.py run [STUDY ...] [--photographs N] [--methods sobol rise] [--batch-size 128]
 python benchmarks/leaderboard.py table [STUDY ...]                 # of what is finished, in Markdown
 
 Without names all studies, one after the other. A line of JSON is kept for each method and photograph, so that a run
-that was stopped goes on, and one with more photographs (or methods) computes only what is new.
+that was stopped goes on, and one with more photographs (or methods) computes only what is new. Several processes may
+share a folder, each with methods of its own and all but one with --no-controls; a run of all then joins what they left.
 
 Explained is the labelled class, on the first photographs that the network classifies rightly; those of ImageNet have at
 least one box of the object. Every perturbation method asks the network at most 500 times; the methods of gradients and
@@ -24,7 +25,8 @@ import numpy as np
 from measuring import ROOT, data_folder, environment, network, photographs, preprocess_of, table
 
 OUT = ROOT / "benchmarks" / "results" / "leaderboard"
-BATCH = 32
+# Neither changes a number: how much the network is asked at once, and how many photographs are explained at once.
+BATCH, GROUP = 32, 4
 FORWARDS = 500
 REFERENCES = 8
 # At most 500 forwards of a photograph, the logit of the picture as it is left out.
@@ -139,14 +141,22 @@ def pictures_of(name: str, model: Any, count: int) -> Pictures:
     )
 
 
-def benchmark_of(study: Study, model: Any, pictures: Pictures, wanted: list[str]) -> Any:
+def benchmark_of(
+    study: Study,
+    model: Any,
+    pictures: Pictures,
+    wanted: list[str],
+    batch_size: int = BATCH,
+    group: int = GROUP,
+    controls: bool = True,
+) -> Any:
     """The methods and metrics of a study, on its network."""
     from xsparks.attributions.catalogue import methods
     from xsparks.evaluation import Benchmark
     from xsparks.metrics.catalogue import make_metric, metrics
 
     known, measures = methods(), metrics()
-    shared = {"preprocess": preprocess_of(study.network), "batch_size": BATCH, "progress": False}
+    shared = {"preprocess": preprocess_of(study.network), "batch_size": batch_size, "progress": False}
     small = SMALL if study.network == "resnet20_cifar10" else {}
     explainers = []
     for name in study.methods:
@@ -164,7 +174,7 @@ def benchmark_of(study: Study, model: Any, pictures: Pictures, wanted: list[str]
             options = {**shared, **own, "regions": pictures.boxes}
             asked.append(make_metric(measures[name], model, pictures.images, pictures.labels, options, "leaderboard"))
     about = {"network": study.network, "pictures": "classified rightly"}
-    return Benchmark(explainers, asked, group=4, about=about)
+    return Benchmark(explainers, asked, controls=controls, group=group, about=about)
 
 
 def seconds_a_forward(bench: Any, pictures: Pictures) -> tuple[float, float]:
@@ -217,13 +227,13 @@ def estimate(name: str, count: int | None, wanted: list[str]) -> None:
     print(f"{number} pictures: {number * total / 3600:.2f} hours, at most", flush=True)
 
 
-def run(name: str, count: int | None, wanted: list[str], out: Path) -> None:
+def run(name: str, count: int | None, wanted: list[str], out: Path, **how: Any) -> None:
     """Runs a study, or goes on with it."""
     study = STUDIES[name]
     model = network(study.network)
     pictures = pictures_of(study.network, model, count or study.pictures)
     start = time.perf_counter()
-    bench = benchmark_of(study, model, pictures, wanted)
+    bench = benchmark_of(study, model, pictures, wanted, **how)
     result = bench.run(pictures.images, pictures.labels, out=out / name, names=pictures.names)
     print(f"{name}: {result!r} in {time.perf_counter() - start:.0f} s, on {environment()}", flush=True)
 
@@ -245,6 +255,9 @@ if __name__ == "__main__":
     parser.add_argument("studies", nargs="*", help=f"of {', '.join(STUDIES)}; all without it")
     parser.add_argument("--photographs", type=int, help="pictures, in place of those of the study")
     parser.add_argument("--methods", nargs="*", default=[], help="names of the catalogue; all of the study without it")
+    parser.add_argument("--batch-size", type=int, default=BATCH, help="samples the network is asked at once")
+    parser.add_argument("--group", type=int, default=GROUP, help="photographs explained at once")
+    parser.add_argument("--no-controls", dest="controls", action="store_false", help="left to another process")
     parser.add_argument("--out", type=Path, default=OUT)
     arguments = parser.parse_args()
     if unknown := sorted({*arguments.studies} - {*STUDIES}):
@@ -253,6 +266,7 @@ if __name__ == "__main__":
         if arguments.what == "estimate":
             estimate(study_name, arguments.photographs, arguments.methods)
         elif arguments.what == "run":
-            run(study_name, arguments.photographs, arguments.methods, arguments.out)
+            how = {key: getattr(arguments, key) for key in ("batch_size", "group", "controls")}
+            run(study_name, arguments.photographs, arguments.methods, arguments.out, **how)
         else:
             report(study_name, arguments.out)
