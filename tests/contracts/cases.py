@@ -59,6 +59,7 @@ class Filter:
     needs_gradients = True
     needs_layers = False
 
+    "TransportSaliency": [{"reducer": "norm", "absolute": False}],
     def __init__(self, cls: Any):
         self._cls = cls
 
