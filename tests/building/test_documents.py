@@ -24,6 +24,7 @@ EXAMPLES = (
     "README.md",
     "docs/index.md",
     "docs/how-to/first_map.md",
+    "docs/how-to/concepts.md",
     "docs/how-to/tasks.md",
     "docs/how-to/human_study.md",
     "docs/how-to/evaluate_methods.md",

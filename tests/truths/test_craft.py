@@ -312,8 +312,10 @@ def test_what_is_saved_is_what_is_loaded(tmp_path):
 
 def test_a_second_fit_replaces_the_first():
     concepts = craft().fit(X[:30], 0)
-    before = concepts.explain(NEW).values
+    before, compiled = concepts.explain(NEW).values, len(concepts.engine._cache)
     concepts.fit(X[30:], 1)
+    # Crops are shown by what was compiled for the first time.
+    assert len(concepts.engine._cache) == compiled
     assert concepts.learned_.class_id == 1 and not np.allclose(concepts.explain(NEW).values, before)
 
 

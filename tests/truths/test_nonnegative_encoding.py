@@ -142,6 +142,9 @@ def test_factorization_options_change_the_number_and_the_type_is_kept():
     for change in ({"seed": 1}, {"starts": 2}, {"iterations": 3}, {"tolerance": 0.1}):
         other = nonnegative_factorization(activations.astype(np.float32), 5, **change)
         assert not np.isclose(other.stability, base.stability, rtol=1e-9, atol=0), change
+    # The start that is kept goes on after the others have ended.
+    ended = nonnegative_factorization(activations, 5, iterations=60, tolerance=1e-9)
+    assert nonnegative_factorization(activations, 5, tolerance=1e-9).relative_error < ended.relative_error - 1e-6
     assert np.isnan(nonnegative_factorization(activations, 5, starts=1).stability)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import tensorflow as tf
 from ..core.digests import digests
 from ..core.errors import ModelError, wording
 from ..core.inputs import Reader, leaves
-from ..engine import Engine
+from ..engine import Engine, Score
 from ..engine.record import settings_of, versions
 from ..engine.rows import as_tensors
 from ..engine.schedule import group_size
@@ -26,6 +26,9 @@ from .importance import coefficient_plan, sobol_plan
 
 if TYPE_CHECKING:
     from .craft import CRAFT
+
+# The coefficients of some inputs, and the targets.
+Seen = tuple[np.ndarray, np.ndarray]
 
 _ESTIMANDS = {
     True: "total Sobol index of a concept in the affine head, its squared contribution over their sum",
@@ -86,21 +89,48 @@ class _Questions:
             class_names=craft.class_names,
         )
 
-    def attributed(self, inputs: Any, targets: Any, explainer: Callable[..., Any]) -> np.ndarray:
+    def attributed(self, seen: Iterable[Seen], explainer: Callable[..., Any]) -> np.ndarray:
         """The importance of each concept `(n, r)` by an attribution method."""
-        craft, name = self._craft, f"{type(self._craft).__name__}.importances"
+        craft = self._craft
         method = explainer(self.head).replace(explain_input=0, operator=craft.operator, batch_size=craft.batch_size)
-        reader = Reader(inputs, targets, craft._sample_rank(inputs), name)
+        return np.concatenate([method.explain(_strengths(maps), aims).values for maps, aims in seen])
+
+    def metric(self, seen: Iterable[Seen], metric: Callable[..., Any]) -> Callable[[Any], Score]:
+        """A metric of maps of these inputs, as a function from importances `(n, r)` to their score."""
+        craft, name = self._craft, f"{type(self._craft).__name__}.evaluate"
+        maps, aims = (np.concatenate(some) for some in zip(*seen, strict=True))
+        own: dict[str, Any] = {"explain_input": 0, "operator": craft.operator, "batch_size": craft.batch_size}
+        own |= {"seed": craft.seed, "progress": craft.progress}
+        if isinstance(metric, type) and "steps" in getattr(metric, "__dataclass_fields__", ()):
+            # One concept after the other.
+            own["steps"] = maps.shape[-1]
+        made, shape = metric(self.head, _strengths(maps), aims, **own), (len(maps), maps.shape[-1])
+
+        def score(importances: Any) -> Score:
+            importances = np.asarray(importances)
+            if importances.shape != shape:
+                raise ValueError(
+                    wording(
+                        name,
+                        expected=f"`importances` must have shape {shape}, one for each concept",
+                        received=importances.shape,
+                        remedy="Pass found.importances of these inputs, or craft.importances(inputs, explainer=...).",
+                    )
+                )
+            return made.evaluate(importances)
+
+        return score
+
+    def seen(self, inputs: Any, targets: Any, where: str) -> Iterator[Seen]:
+        """The coefficients `(m, ..., r)` and the targets of each group of inputs."""
+        craft = self._craft
+        reader = Reader(inputs, targets, craft._sample_rank(inputs), where)
         craft.access.ensure_ready(craft._checked(reader.peek()))
-        parts = []
         while (samples := reader.read(group_size(1, craft.engine.batch_size))) is not None:
             own = samples.targets if samples.targets is not None else np.full(len(samples), self._learned.class_id)
             some = as_tensors(craft._checked(samples.inputs, samples.start))
             aims = self._resolved(some, own, samples.start)
-            maps = np.asarray(craft.engine.run(self._coefficients(some), some, aims)["maps"])
-            strengths = np.ones((len(maps), maps.shape[-1]), np.float32)
-            parts.append(method.explain((strengths, maps), aims).values)
-        return np.concatenate(parts)
+            yield np.asarray(craft.engine.run(self._coefficients(some), some, aims)["maps"]), aims
 
     def _coefficients(self, inputs: Any) -> Any:
         """The plan for inputs like these; the same object each time, so that it is compiled once."""
@@ -137,6 +167,11 @@ class _Questions:
 def questions_for(craft: CRAFT) -> _Questions:
     """What is compiled for the concepts that were fitted last."""
     return _Questions(craft)
+
+
+def _strengths(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The inputs of a `ConceptHead`: every concept as strong as it is, and the coefficients."""
+    return np.ones((len(maps), maps.shape[-1]), np.float32), maps
 
 
 def _first(inputs: Any) -> Any:

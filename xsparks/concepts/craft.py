@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.checks import check_choice, check_integer
-from ..core.errors import ModelError, NotFittedError, wording
+from ..core.errors import NotFittedError, wording
 from ..core.inputs import Reader
 from ..core.progress import progress_bar
-from ..engine import Explainer
+from ..engine import Explainer, Score
 from ..engine.schedule import group_size
 from ..engine.session import OnModel
-from ..models.places import place_of
 from ..numerics.sobol_designs import DESIGNS, make_design
 from . import learning, storing
 from .asking import questions_for
 from .catalogue import as_extractor
 from .explanation import ConceptExplanation
+from .gathering import cut_place
 from .learned import LearnedConcepts
 from .localization import ConceptPresence
 
@@ -130,19 +130,7 @@ class CRAFT(OnModel):
     @cached_property
     def place(self) -> str:
         """The path of the layer where the model is cut."""
-        if not self.access.is_keras:
-            raise ModelError(
-                wording(
-                    type(self).__name__,
-                    expected="the model must be a Keras model, which can be cut at a layer",
-                    received=f"a {type(self.model).__name__}",
-                    remedy="Pass the Keras model itself.",
-                )
-            )
-        if self.layer is None:
-            return place_of(self.engine.places, self.access, None).name
-        path, call = self.access.path_of(self.layer)
-        return path if call == 0 else f"{path}:{call}"
+        return cut_place(self)
 
     def fit(self, images: Any, class_id: int) -> CRAFT:
         """Finds the concepts of a class; returns itself.
@@ -220,7 +208,24 @@ class CRAFT(OnModel):
         explainer : an attribution class, such as `Occlusion`, or a function from a model to an explainer of it; what it
             ranks is the strength of each concept, 1 in the image as it is. Give it the baseline 0.
         """
-        return self._asking.attributed(inputs, targets, explainer)
+        asking = self._asking
+        return asking.attributed(asking.seen(inputs, targets, f"{type(self).__name__}.importances"), explainer)
+
+    def evaluate(self, importances: Any, inputs: Any, targets: Any = None, *, metric: Callable[..., Any]) -> Score:
+        """How well do importances rank the concepts? C-Deletion, C-Insertion, C-µFidelity, and any metric of maps.
+
+        The metric is applied to `u -> h(u V)`: concepts are taken away and put back as pixels are from images, all
+        places at once, and the logit is followed.
+
+        Parameters
+        ----------
+        importances : `(n, r)`, of these inputs, such as `found.importances` or what `importances` gave; signed ones are
+            ranked by their value.
+        metric : a class, such as `xsparks.metrics.Deletion` (one concept a step) or `MuFidelity`, or a function from
+            `(model, inputs, targets, **options)` to a metric of them.
+        """
+        asking = self._asking
+        return asking.metric(asking.seen(inputs, targets, f"{type(self).__name__}.evaluate"), metric)(importances)
 
     def localize(self, inputs: Any, concepts: Any = None, *, explainer: Any, reduction: str = "mean") -> Any:
         """Which pixels is a concept made of? Maps by any attribution method, through the encoding.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -94,7 +94,9 @@ def cut(images: Any, grid: CropGrid, number: Any, layout: Layout) -> Any:
     return tf.transpose(enlarged, (0, 3, 1, 2)) if layout.channels_first else enlarged
 
 
-def crop_plan(layers: Sequence[str], widths: Sequence[int], grid: CropGrid, layout: Layout) -> Plan:
+# The same plan for the same crops, so that a second `fit` finds it compiled.
+@lru_cache(maxsize=16)
+def crop_plan(layers: tuple[str, ...], widths: tuple[int, ...], grid: CropGrid, layout: Layout) -> Plan:
     """The mean activations of crops at some layers: a list of tables `(m, count, p)`, one a layer.
 
     The side information is `{"crops": (m, count), "count": (m,)}` int32: crops of each image, of which as many are
@@ -131,7 +133,8 @@ def crop_plan(layers: Sequence[str], widths: Sequence[int], grid: CropGrid, layo
     )
 
 
-def place_plan(layers: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> Plan:
+@lru_cache(maxsize=16)
+def place_plan(layers: tuple[str, ...], shapes: tuple[tuple[int, ...], ...]) -> Plan:
     """The activations of whole inputs at some layers, whose answers have these shapes: a list of `(m, *shape)`."""
 
     def start(inputs: Any, side: Any) -> Any:

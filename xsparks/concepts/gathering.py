@@ -17,6 +17,7 @@ from ..core.progress import progress_bar
 from ..engine import Plan
 from ..engine.rows import as_tensors
 from ..engine.schedule import group_size
+from ..models.places import place_of
 from .crops import CropGrid, crop_grid, crop_plan, place_plan
 
 if TYPE_CHECKING:
@@ -66,13 +67,13 @@ def gather(
     reader = Reader(images, None, craft._sample_rank(images), f"{where}.fit")
     first = craft._checked(reader.peek())
     craft.access.ensure_ready(first)
-    layers = list(asked())
+    layers = tuple(asked())
     layout = craft.access.layout(craft.engine.explained(first).shape[1:])
     grid = None if craft.patch_size is None else crop_grid(layout, craft.patch_size, where)
     shapes = answer_shapes(craft, layers, first)
     count = 1 if grid is None else len(grid.boxes)
-    widths = [shape[-1] for shape in shapes]
-    plan = place_plan(layers, shapes) if grid is None else crop_plan(layers, widths, grid, layout)
+    widths = tuple(shape[-1] for shape in shapes)
+    plan = place_plan(layers, tuple(shapes)) if grid is None else crop_plan(layers, widths, grid, layout)
     parts: list[_Part] = []
     marks, few, shown = [], None, 0
     total = None if reader.count is None else reader.count * count
@@ -93,6 +94,28 @@ def gather(
     tables = [np.concatenate(some) for some in zip(*(part.tables for part in parts), strict=True)]
     image, crop, box = (np.concatenate([part[row] for part in parts]) for row in (1, 2, 3))
     return _Gathered(tables, image, crop, box, np.concatenate(marks), few, shown)
+
+
+def cut_place(craft: CRAFT) -> str:
+    """The path of the layer where the model of `craft` is cut.
+
+    Raises
+    ------
+    ModelError : no Keras model.
+    """
+    if not craft.access.is_keras:
+        raise ModelError(
+            wording(
+                type(craft).__name__,
+                expected="the model must be a Keras model, which can be cut at a layer",
+                received=f"a {type(craft.model).__name__}",
+                remedy="Pass the Keras model itself.",
+            )
+        )
+    if craft.layer is None:
+        return place_of(craft.engine.places, craft.access, None).name
+    path, call = craft.access.path_of(craft.layer)
+    return path if call == 0 else f"{path}:{call}"
 
 
 class _Part(NamedTuple):

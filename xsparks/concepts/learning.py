@@ -17,7 +17,7 @@ from ..models.operators import OPERATORS, resolve_targets
 from .catalogue import as_extractor
 from .dictionary import Dictionary
 from .extractor import check_activations
-from .gathering import gather
+from .gathering import _Gathered, gather
 from .head import is_affine
 from .learned import LearnedConcepts
 
@@ -30,13 +30,18 @@ _PLENTY = 10
 _TRIED = 4
 
 
-def learn(craft: CRAFT, images: Any, class_id: int) -> LearnedConcepts:
-    """The concepts of the images of a class."""
+def shown(craft: CRAFT, images: Any, class_id: int) -> _Gathered:
+    """The activations of the crops of the images of a class.
+
+    Raises
+    ------
+    ValueError : the class is never predicted.
+    """
     where = f"{type(craft).__name__}.fit"
     seen: dict[str, int] = {}
 
     def chosen(inputs: Any, start: int, count: int) -> list[np.ndarray]:
-        return [np.arange(count if shown else 0) for shown in _predicted(craft, inputs, class_id, seen)]
+        return [np.arange(count if wanted else 0) for wanted in _predicted(craft, inputs, class_id, seen)]
 
     gathered = gather(craft, images, lambda: [craft.place], chosen)
     if not gathered.shown:
@@ -49,7 +54,12 @@ def learn(craft: CRAFT, images: Any, class_id: int) -> LearnedConcepts:
                 remedy="Look at `class_id` and `preprocess`, or pass predicted_only=False.",
             )
         )
-    layer = craft.place
+    return gathered
+
+
+def learn(craft: CRAFT, images: Any, class_id: int) -> LearnedConcepts:
+    """The concepts of the images of a class."""
+    gathered, layer = shown(craft, images, class_id), craft.place
     few = map_leaves(lambda leaf: leaf[:_TRIED], gathered.first)
     targets = np.full(len(leaves(few)[0]), class_id, np.int32)
     affine = is_affine(craft.engine, layer, as_tensors(few), targets)
@@ -95,12 +105,14 @@ def _predicted(craft: CRAFT, inputs: Any, class_id: int, seen: dict[str, int]) -
     if craft.engine.operator != OPERATORS["classification"]:
         return np.ones(number, bool)
     inputs = as_tensors(craft._checked(inputs))
-    found, _ = craft._answered(inputs, None)
     outputs = np.zeros((1, *craft.engine.output_spec(inputs).shape[1:]), np.float32)
     resolve_targets(np.array([class_id]), outputs, craft.engine.operator, where)
+    if not craft.predicted_only:
+        return np.ones(number, bool)
+    found, _ = craft._answered(inputs, None)
     for name in found:
         seen[f"class {name}"] = seen.get(f"class {name}", 0) + 1
-    return found == class_id if craft.predicted_only else np.ones(number, bool)
+    return found == class_id
 
 
 def best_crops(craft: CRAFT, images: Any, count: int, concepts: Sequence[int] | None) -> dict[int, np.ndarray]:

@@ -21,7 +21,7 @@ class NMFConcepts:
     Parameters
     ----------
     starts : of the search, one from the singular vectors, the others at random; the most stable is kept.
-    iterations : of each start.
+    iterations : of the start that is kept.
 
     Returns
     -------
@@ -29,7 +29,7 @@ class NMFConcepts:
 
     Cost
     ----
-    Some `4 n p r` operations for each iteration of each start; no forward.
+    Some `4 n p r` operations an iteration, 60 for each start and then those of the one that is kept; no forward.
 
     Example
     -------

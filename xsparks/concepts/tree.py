@@ -172,6 +172,37 @@ class ConceptTree:
             lines.append(f"{indent}{of}: {len(learned.dictionary)} concepts at {learned.layer}")
         return "\n".join(lines)
 
+    def plot(self, images: Any, count: int = 6, **options: Any) -> Any:
+        """Every concept of the tree with its best crops, those that a concept holds below it; `(figure, axes)`.
+
+        Parameters
+        ----------
+        images : those of `fit`, in the same order.
+        count : crops a concept.
+        options : those of `xsparks.plots.plot_tree`.
+        """
+        from ..plots import plot_tree
+
+        names, parents, pictures, rows = [], [], [], dict[str, int]()
+        crops = {path: node.craft.crops(images, count) for path, node in self.walk()}
+        for path, node in self._preorder():
+            above, _, own = path.rpartition(".")
+            rows[path] = len(names)
+            names.append(f"concept {path}" + (f", split at {node.craft.learned_.layer}" if node else ""))
+            parents.append(rows.get(above, -1))
+            pictures.append(crops[above].get(int(own), ()))
+        options.setdefault("columns", count)
+        return plot_tree(names, parents, pictures, **options)
+
+    def _preorder(self, path: str = "") -> Iterator[tuple[str, ConceptTree | None]]:
+        """Every concept by its path, with the tree of what it holds if it is split, parents first."""
+        for concept in range(len(self.craft.learned_.dictionary)):
+            own = f"{path}.{concept}" if path else str(concept)
+            child = self.children.get(concept)
+            yield own, child
+            if child is not None:
+                yield from child._preorder(own)
+
     def __repr__(self) -> str:
         return f"<ConceptTree>\n{self.described()}"
 

@@ -21,7 +21,7 @@ class Matching(NamedTuple):
     cosines: np.ndarray
 
 
-def match_atoms(first: Any, second: Any) -> Matching:
+def match_atoms(first: Any, second: Any, signed: bool = True) -> Matching:
     """Which atoms of two dictionaries belong together, and how alike are they?
 
     The one-to-one assignment with the largest sum of cosines, by the Hungarian algorithm. An atom of zeros is like
@@ -30,6 +30,8 @@ def match_atoms(first: Any, second: Any) -> Matching:
     Parameters
     ----------
     first, second : `(r, p)` each.
+    signed : whether an atom and its negative are two; False for directions such as principal axes, whose sign means
+        nothing: the sizes of cosines then count.
 
     Returns
     -------
@@ -61,6 +63,7 @@ def match_atoms(first: Any, second: Any) -> Matching:
             )
         )
     cosines = unit_rows(first) @ unit_rows(second).T
+    cosines = cosines if signed else np.abs(cosines)
     rows, order = linear_sum_assignment(cosines, maximize=True)
     return Matching(order, cosines[rows, order])
 

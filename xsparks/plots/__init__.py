@@ -1,5 +1,6 @@
 """Arrays in, matplotlib figures out: maps over pictures, curves, comparisons and intervals. Floor 1."""
 
+from .clusters import plot_clusters as plot_clusters
 from .comparison import plot_comparison as plot_comparison
 from .concepts import plot_concept_crops as plot_concept_crops
 from .concepts import plot_concepts as plot_concepts
@@ -14,3 +15,4 @@ from .style import Drawing as Drawing
 from .transparent import plot_transparent as plot_transparent
 from .transparent import with_transparency as with_transparency
 from .utility import plot_utility as plot_utility
+from .tree import plot_tree as plot_tree
