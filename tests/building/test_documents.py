@@ -30,6 +30,7 @@ EXAMPLES = (
     "docs/how-to/evaluate_methods.md",
     "docs/how-to/algorithmic_stability.md",
 )
+    "docs/how-to/harmonize.md",
 
 
 def exported(sources: list[Source]) -> set[str]:

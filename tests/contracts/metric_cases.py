@@ -10,6 +10,7 @@ from xsparks.engine import ExplainerMetric, MapMetric, MapStatistic, TrainingMet
 # A new metric needs an entry only where its defaults are slow or do not fit images of 8 x 12 pixels.
 QUICK: dict[str, dict[str, Any]] = {
     "AverageStability": {"neighbours": 4},
+    "HumanAlignment": {"scales": (1, 2)},
     "MaxSensitivity": {"neighbours": 4},
     "MuFidelity": {"grid_size": (4, 6), "samples": 20},
     "RobustnessNotSr": {"levels": (0.1, 0.3), "attack_steps": 8, "bisections": 4},

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tests import models
 from tests.contracts.cases import law
 from tests.contracts.metric_cases import LAWS, MAP_STATISTICS, quick
+from xsparks.alignment import HumanAlignment
 from xsparks.attributions import SobolAttribution
 from xsparks.engine import Score
 from xsparks.metrics import Localisation
@@ -27,7 +28,7 @@ every_statistic = pytest.mark.parametrize("cls", MAP_STATISTICS, ids=lambda cls:
 
 
 def make(cls, regions=REGIONS, **options):
-    given = (regions,) if issubclass(cls, Localisation) else ()
+    given = (regions,) if issubclass(cls, Localisation | HumanAlignment) else ()
     return cls(*given, **quick(cls, **options))
 
 

@@ -22,6 +22,7 @@ HELD = (
     "evaluation",
     "concepts",
     "features",
+    "alignment",
     "lipschitz",
 )
 

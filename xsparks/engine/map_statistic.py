@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
+import tensorflow as tf
 
 from ..core.checks import check_integer
 from ..core.errors import wording
@@ -47,8 +48,19 @@ class MapStatistic(Metric, abc.ABC):
         """Checks the options of the metric itself; called by the constructor."""
 
     @abc.abstractmethod
-    def measure(self, maps: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """The value `(m,)` of each of the maps `(m, h, w)`; `positions (m,)` are the numbers of their samples."""
+    def measure(self, maps: np.ndarray, positions: np.ndarray) -> Any:
+        """The value `(m,)` of each of the maps `(m, h, w)`; `positions (m,)` are the numbers of their samples.
+
+        Or a tree of values `(m, ...)`, of which `summarise` and `extras` make the score.
+        """
+
+    def summarise(self, values: Any) -> tuple[np.ndarray, Any]:
+        """The value of each sample `(n,)`, and the curve `(x, per_sample)` or None; `values` is of all samples."""
+        return np.asarray(values, dtype=np.float64), None
+
+    def extras(self, values: Any) -> dict[str, Any]:
+        """Further arrays of the score, of the same values; here none."""
+        return {}
 
     @final
     def evaluate(self, maps: Any, /) -> Score:
@@ -89,17 +101,21 @@ class MapStatistic(Metric, abc.ABC):
                 parts.append(self.measure(source.of(samples, samples.targets), positions))
                 bar.update(len(samples))
         source.check_all_used()
-        return self.scored(np.concatenate(parts), source.method)
+        return self.scored(tf.nest.map_structure(lambda *some: np.concatenate(some), *parts), source.method)
 
     @final
-    def scored(self, values: np.ndarray, method: str = "") -> Score:
-        """The score of the values `(n,)` of all samples."""
+    def scored(self, values: Any, method: str = "") -> Score:
+        """The score of what was measured on all samples, `(n,)` or a tree `(n, ...)`."""
+        per_sample, curve = self.summarise(values)
         return Score.from_samples(
-            np.asarray(values, dtype=np.float64),
+            per_sample,
             self.better,
             type(self).__name__,
             self.seed,
             method=method,
+            curve=curve,
+            axes=self.axes,
+            extras=self.extras(values),
             settings=settings_of(self),
             versions=versions(),
         )

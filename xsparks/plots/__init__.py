@@ -14,5 +14,6 @@ from .overlays import overlay as overlay
 from .style import Drawing as Drawing
 from .transparent import plot_transparent as plot_transparent
 from .transparent import with_transparency as with_transparency
+from .trade_off import plot_trade_off as plot_trade_off
 from .utility import plot_utility as plot_utility
 from .tree import plot_tree as plot_tree
