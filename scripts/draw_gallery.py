@@ -14,9 +14,11 @@ import numpy as np
 
 import xsparks
 from xsparks.attributions import GradCAM, GuidedBackprop, Saliency, SmoothGrad, SobolAttribution
+from xsparks.concepts import CRAFT
 from xsparks.datasets import shapes
+from xsparks.features import MACO
 from xsparks.metrics import Deletion, Insertion, ModelRandomization
-from xsparks.plots import plot_comparison, plot_curves
+from xsparks.plots import plot_comparison, plot_concept_crops, plot_curves
 
 SEED, COUNT = 7, 5
 # Few masks do for pictures as small as these.
@@ -83,6 +85,37 @@ def draw(folder: Path) -> None:
     save(drawing.figure, folder, "deletion.png")
     save(leaderboard(model, many).figure, folder, "leaderboard.png")
     save(randomization(model, many).figure, folder, "randomization.png")
+    draw_concepts(model, folder)
+    draw_features(model, many, folder)
+
+
+def draw_features(model, data, folder: Path) -> None:
+    """What each of six classes looks like to the network, beside images of it; and how one picture came to be."""
+    named = {name: data.images[data.labels == number][:3] for number, name in enumerate(data.class_names[:6])}
+    # Crops of half the picture at least, because this network reads 64 pixels.
+    options = {"image_size": 96, "crop_size": (1.0, 0.5), "steps": 96, "crops": 8}
+    maco = MACO(model, class_names=data.class_names, variants=3, stages=5, seed=SEED, progress=False, **options)
+    seen = maco.explain(targets=list(range(6)))
+    gallery = seen.plot_gallery(named, headings=("drawn by MACO", "images of the class"), size=1.0)
+    save(gallery.figure, folder, "features.png")
+    save(seen.plot_progress(3).figure, folder, "features_progress.png")
+
+
+def draw_concepts(model, folder: Path) -> None:
+    """What the network looks for in arrows: crops of each concept, and where the concepts are."""
+    data = shapes.load(400, seed=SEED)
+    arrow = data.class_names.index("arrow")
+    images = data.images[data.labels == arrow]
+    options = {"number_of_concepts": 5, "patch_size": 24, "class_names": data.class_names, "progress": False}
+    craft = CRAFT(model, layer="block4", **options).fit(images, arrow)
+    found = craft.explain(images)
+    names = [f"concept {number}: {found.global_importances[number]:.0%}" for number in range(found.concepts)]
+    crops = craft.crops(images, 10, found.ranking.tolist())
+    rows = {names[number]: crops[number] for number in crops}
+    save(plot_concept_crops(rows).figure, folder, "concept_crops.png")
+    order = found.ranking.tolist()
+    few, own = found[:COUNT], {"concepts": order, "names": [names[number] for number in order]}
+    save(few.plot(images[:COUNT], columns=COUNT, size=1.6, **own).figure, folder, "concepts.png")
 
 
 def leaderboard(model, data):

@@ -25,12 +25,13 @@ EXAMPLES = (
     "docs/index.md",
     "docs/how-to/first_map.md",
     "docs/how-to/concepts.md",
+    "docs/how-to/feature_visualisation.md",
     "docs/how-to/tasks.md",
     "docs/how-to/human_study.md",
     "docs/how-to/evaluate_methods.md",
     "docs/how-to/algorithmic_stability.md",
-)
     "docs/how-to/harmonize.md",
+)
 
 
 def exported(sources: list[Source]) -> set[str]:

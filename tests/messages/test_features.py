@@ -17,9 +17,10 @@ from xsparks.features import (
     Plausibility,
     TotalVariation,
     Transferability,
+    Visualisation,
 )
 from xsparks.features.objectives import Term
-from xsparks.plots import with_transparency
+from xsparks.plots import plot_gallery, plot_progress, with_transparency
 
 
 def maco(model=None, **options):
@@ -129,3 +130,28 @@ def test_transparency():
         "`transparency` must have the size of its picture, (8, 12)",
         lambda: with_transparency(models.images(1), np.ones((1, 4, 4))),
     )
+
+
+def test_galleries_and_progress():
+    pictures = models.images(2)
+    says(
+        ValueError,
+        "examples must belong to names of the pictures, got 'wolf'. There are 'cat', 'dog'.",
+        lambda: plot_gallery(pictures, names=["cat", "dog"], examples={"wolf": pictures}),
+    )
+    says(ValueError, "`names` must have as many entries", lambda: plot_gallery(pictures, names=["cat"]))
+    says(ValueError, "`columns` must be an integer of at least 1", lambda: plot_gallery(pictures, columns=0))
+    says(
+        ValueError,
+        "finite numbers of one optimisation, (steps,), got shape (2, 4)",
+        lambda: plot_progress(np.eye(4)[:2]),
+    )
+    says(ValueError, "`values` must be finite numbers", lambda: plot_progress([0.0, np.nan]))
+    says(
+        ValueError,
+        "`steps` must be increasing numbers in [0, 3], one for each of the 2 pictures, got [2, 1]",
+        lambda: plot_progress([0.0, 1.0, 2.0], pictures, steps=[2, 1]),
+    )
+    seen = Visualisation(pictures, pictures[..., :1])
+    says(ValueError, "the values of the objective must have been kept", seen.plot_progress)
+    says(ValueError, "`stages` must be an integer in [0, 2]", lambda: maco(stages=3))

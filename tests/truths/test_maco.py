@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import keras
@@ -279,6 +280,10 @@ def test_noise_has_the_deviation_of_the_schedule_and_belongs_to_the_view():
     assert np.isclose(shown.std(), 0.5, rtol=0.02)
     np.testing.assert_array_equal(shown[:6], shown[6:])
     np.testing.assert_array_equal(views(grey[:1], tf.constant(1), tf.constant([4])).numpy()[0], shown[4])
+    # That of one view tells nothing of another's, of the same step or the next.
+    other = replace(views, noise=np.full(2, 0.5, np.float32))(grey[:1], tf.constant(0), tf.range(6)).numpy()
+    every = np.corrcoef(np.concatenate([shown[:6], other]).reshape(12, -1))
+    assert np.abs(every - np.eye(12)).max() < 0.1
 
 
 def test_a_visualisation_is_kept(tmp_path):

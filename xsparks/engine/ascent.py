@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from .optimizer_steps import OptimizerSteps
@@ -35,6 +36,7 @@ class Ascent:
     value : `(bound, operator, shown, targets, beside) -> (b,)`, of views; `targets` has a row for each view.
     beside : `side -> pictures` whose same views `value` gets as `beside`; None where it needs none.
     penalty : `pictures -> (m,)`, subtracted from the value; None for none.
+    stages : numbers of steps before which the pictures are kept as they are then.
     """
 
     steps: int
@@ -46,6 +48,7 @@ class Ascent:
     value: Callable[[Bound, Any, Any, Tree, Any], Any]
     beside: Callable[[Tree], Any] | None = None
     penalty: Callable[[Any], Any] | None = None
+    stages: tuple[int, ...] = ()
     backward: bool = True
 
     @property
@@ -58,8 +61,8 @@ class AscentSteps:
     """The parts of an ascent that are compiled.
 
     The state of a sample is a dict: `"parameters"`, `"optimizer"`, `"steepness"` `(m, h, w, 1)`, the absolute gradient
-    of the value by the picture, its mean over the channels summed over the steps, and `"values"` `(m, steps)`, the
-    mean value of the views before each step.
+    of the value by the picture, its mean over the channels summed over the steps, `"values"` `(m, steps)`, the mean
+    value of the views before each step, and `"stages"` `(m, k, h, w, c)`, the pictures that are kept on the way.
     """
 
     def __init__(self, ascent: Ascent, bind: Callable[[Any], Bound], operator: Any):
@@ -77,6 +80,7 @@ class AscentSteps:
             "optimizer": self._optimizer_of(flat).start(number),
             "steepness": tf.zeros_like(pictures[..., :1]),
             "values": tf.zeros([number, self._ascent.steps]),
+            "stages": tf.zeros_like(self._stages(pictures, tf.constant(0))),
         }
 
     def steps(self, state: Any, inputs: Any, targets: Any, side: Tree, first: Any, last: Any, most: Any) -> Any:
@@ -98,7 +102,7 @@ class AscentSteps:
     def finish(self, state: Any, x: Any, side: Tree) -> Any:
         """The pictures as they are now, and what was noted on the way."""
         pictures = self._ascent.render(state["parameters"], side)
-        return {"pictures": pictures, "steepness": state["steepness"], "values": state["values"]}
+        return {"pictures": pictures, **{name: state[name] for name in ("steepness", "values", "stages")}}
 
     def _step(self, bound: Bound, state: Any, targets: Any, side: Tree, index: Any, most: Any) -> Any:
         parameters = state["parameters"]
@@ -122,7 +126,13 @@ class AscentSteps:
             "optimizer": optimizer,
             "steepness": state["steepness"] + tf.reduce_mean(tf.abs(slope), axis=-1, keepdims=True),
             "values": state["values"] + value[:, None] * now,
+            "stages": state["stages"] + self._stages(pictures, index),
         }
+
+    def _stages(self, pictures: Any, index: Any) -> Any:
+        """The pictures `(m, k, h, w, c)` at the place of the stage that begins now, zero at others."""
+        kept = np.reshape(self._ascent.stages, (1, -1, 1, 1, 1)).astype(np.int32)
+        return tf.where(kept == index, pictures[:, None], 0.0)
 
     def _optimizer_of(self, parameters: list[Any]) -> OptimizerSteps:
         if self._optimizer is None:

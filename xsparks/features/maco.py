@@ -42,8 +42,9 @@ class MACO(Visualiser):
 
     Departs
     -------
-    The noise of the crops is normal, without the uniform part of the published code, which adds 4 % to its deviation.
-    Crops lie within the picture and keep the proportions of the network's input. See `MACOCanvas` for the magnitudes.
+    The noise of the crops is normal, without the uniform part of the published code, which adds 4 % to its deviation,
+    and is cut from one sheet of draws. Crops lie within the picture and keep the proportions of the network's input.
+    See `MACOCanvas` for the magnitudes.
 
     Example
     -------

@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from ..core.randomness import generator
+
 # Draws of these kinds never share a seed.
 START, _BOXES, _NOISE = 0, 1, 2
 SMALLEST_CROP = 0.05
+# Of the noise of a view, on a sheet of this many rows more than it has.
+_STARTS = 1024
 
 
 def seed_of(seed: int, kind: int, number: Any) -> Any:
@@ -82,11 +86,14 @@ class Views:
         return tf.concat([centre - half, centre + half], axis=1)
 
     def _noise(self, index: Any, which: Any, channels: int) -> Any:
-        """The noise of some views, `(k, *size, c)`; each view has its own seed, so that batches may be of any size."""
+        """The noise of some views, `(k, *size, c)`: rows of a sheet of draws, from a start that each view draws.
 
-        def one(view: Any) -> Any:
-            seed = seed_of(self.seed, _NOISE, index * self.count + view)
-            return tf.random.stateless_normal((*self.size, channels), seed=seed)
-
-        spec = tf.TensorSpec((*self.size, channels), tf.float32)
-        return tf.constant(self.noise, tf.float32)[index] * tf.map_fn(one, which, fn_output_signature=spec)
+        New draws for each view would be a twentieth of the time of a step on a CPU.
+        """
+        height, width = self.size
+        sheet = generator(self.seed, _NOISE).standard_normal((_STARTS + height, width * channels), np.float32)
+        seed = seed_of(self.seed, _NOISE, index)
+        starts = tf.random.stateless_uniform((self.count,), seed=seed, maxval=_STARTS, dtype=tf.int32)
+        rows = tf.gather(starts, which)[:, None] + tf.range(height)
+        drawn = tf.reshape(tf.gather(tf.constant(sheet), rows), (-1, height, width, channels))
+        return tf.constant(self.noise, tf.float32)[index] * drawn

@@ -55,6 +55,7 @@ class Visualiser(OnModel, abc.ABC):
     near : a layer in which pictures that begin as photographs shall stay near them, crop for crop
     nearness : how much: the weight of the squared distance, in units of the photograph's squared length
     variants : pictures of each target, from different first draws
+    stages : pictures of each optimisation that are kept on the way, at equal distances from the first step on
     """
 
     layer: Any = None
@@ -72,6 +73,7 @@ class Visualiser(OnModel, abc.ABC):
     near: Any = None
     nearness: float = 1.0
     variants: int = 1
+    stages: int = 0
 
     @abc.abstractmethod
     def canvas_of(self) -> Canvas:
@@ -83,6 +85,7 @@ class Visualiser(OnModel, abc.ABC):
         check_integer(name, "steps", self.steps, 1, "Use 256.")
         check_integer(name, "crops", self.crops, 1, "Use 32.")
         check_integer(name, "variants", self.variants, 1, "Use 1.")
+        check_integer(name, "stages", self.stages, 0, "Use 6, or 0 to keep none.", maximum=self.steps)
         check_number(name, "crop_spread", self.crop_spread, 0, 1, "Use .05.")
         check_number(name, "centre_spread", self.centre_spread, 0, 1, "Use .15.")
         check_number(name, "nearness", self.nearness, 0, remedy="Use 1.")
@@ -192,6 +195,8 @@ class Visualiser(OnModel, abc.ABC):
             images=answer["pictures"],
             transparency=answer["steepness"],
             values=answer["values"],
+            stages=answer["stages"] if self.stages else None,
+            stage_steps=ascent.stages,
             names=tuple(self._title(each) for each in objectives),
             values_range=values_range,
             method=type(self).__name__,
@@ -244,6 +249,7 @@ class Visualiser(OnModel, abc.ABC):
             value=value,
             beside=(lambda side: side["photograph"]) if near else None,
             penalty=penalty if self.regularizers else None,
+            stages=tuple(number * self.steps // self.stages for number in range(self.stages)),
         )
 
     def _schedules(self) -> tuple[np.ndarray, np.ndarray]:
