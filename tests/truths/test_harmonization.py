@@ -200,7 +200,7 @@ def usual() -> float:
     return one_step()["loss"]
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: f"{next(iter(options.items()))}"[:40])
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "_".join(options))
 def test_each_option_changes_the_loss(usual, options):
     assert abs(one_step(**options)["loss"] - usual) > 1e-3
 
