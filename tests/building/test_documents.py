@@ -30,6 +30,7 @@ EXAMPLES = (
     "docs/how-to/human_study.md",
     "docs/how-to/evaluate_methods.md",
     "docs/how-to/algorithmic_stability.md",
+    "docs/how-to/verified_maps.md",
     "docs/how-to/harmonize.md",
 )
 

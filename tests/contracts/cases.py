@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import pytest
 
 from tests import models
 from tests.building.discovery import concrete
 from xsparks.attributions import Saliency
+from xsparks.core.errors import ModelError
+from xsparks.models.bounds import Monotone, register_bound
 
 # Segments of unequal sizes, their labels with gaps.
 STRIPES = np.repeat(np.arange(8) * 8 // 11, 12).reshape(8, 12) * 3
 # A new method needs an entry only where its defaults are slow or do not fit images of 8 x 12 pixels.
 QUICK: dict[str, dict[str, Any]] = {
+    "EVA": {"grid_size": (2, 3), "epsilon": 0.05, "bounds": "crown_ibp", "attack_steps": 3},
     "ExpectedGradients": {"references": models.images(3, seed=9), "samples": 4},
     "HSICAttribution": {"samples": 24, "grid_size": (2, 3), "permutations": 9},
+    "HybridEVA": {"grid_size": (2, 3), "epsilon": 0.05, "attack_steps": 3, "least_agreement": -1},
     "IntegratedGradients": {"steps": 4},
     "KernelSHAP": {"samples": 24, "grid_size": (2, 3)},
     "LIME": {"samples": 24, "grid_size": (2, 3)},
@@ -30,6 +35,10 @@ QUICK: dict[str, dict[str, Any]] = {
 }
 # Further ways to build a method whose plans differ.
 VARIANTS: dict[str, list[dict[str, Any]]] = {
+    "EVA": [
+        {"bounds": "crown", "mode": "shared_bounds", "variant": "release"},
+        {"epsilon": "auto", "search_steps": 10, "mode": "exact", "bounds": "ibp", "box": "remove"},
+    ],
     "HSICAttribution": [{"bandwidth": "outputs", "permutations": 0, "perturbation": "blur"}],
     "IntegratedGradients": [{"baseline": "mean", "quadrature": "trapezoid"}],
     "KernelSHAP": [{"segments": STRIPES}],
@@ -50,6 +59,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"design": "scrambled_sobol", "order": "both"},
         {"design": "binary_flip", "estimator": "glen", "smooth": False},
     ],
+    "TransportSaliency": [{"reducer": "norm", "absolute": False}],
 }
 
 
@@ -59,7 +69,6 @@ class Filter:
     needs_gradients = True
     needs_layers = False
 
-    "TransportSaliency": [{"reducer": "norm", "absolute": False}],
     def __init__(self, cls: Any):
         self._cls = cls
 
@@ -91,6 +100,23 @@ def needs_gradients(cls: type, options: dict[str, Any]) -> bool:
 
 # What a class may declare that it cannot obey.
 LAWS = ("constant_model", "image", "model", "target")
+# What a class may declare that it refuses.
+REFUSALS = ("mixed precision", "operator", "preprocess", "several inputs", "subclassed")
+
+
+@register_bound(models.Recording)
+def recording(layer: Any, site: Any) -> list[Any]:
+    """The identity, through the layer, so that it is heard."""
+    return [Monotone(site.call)]
+
+
+def refuses(cls: type, name: str, call: Callable[[], Any]) -> bool:
+    """Whether the class declares that it refuses this, and then does."""
+    if name not in cls.exempt:  # pyright: ignore
+        return False
+    with pytest.raises(ModelError):
+        call()
+    return True
 
 
 @contextmanager

@@ -27,7 +27,7 @@ def through(*steps: Any, shape: tuple[int, ...] = (4, 4, 2)) -> keras.Model:
 def unsupported(step: Any, text: str, shape: tuple[int, ...] = (4, 4, 2)) -> None:
     """A model with this step cannot be bounded, and the message says so."""
     error = says(ModelError, text, lambda: read_network(through(step, shape=shape)))
-    assert "EVA(split_layer=...)" in str(error) and "register_bound" in str(error)
+    assert "HybridEVA(split_layer=...)" in str(error) and "register_bound" in str(error)
 
 
 def test_a_layer_without_bounds_is_named_with_its_path() -> None:

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tests import models
 from xsparks.core.errors import ModelError
-from xsparks.engine import Engine, Loop, Plan, queries, reducers
+from xsparks.engine import Engine, Loop, Plan, Repeated, queries, reducers
 from xsparks.engine.schedule import batches, even_batches, work_items
 from xsparks.models.access import ModelAccess, Notice
 from xsparks.models.operators import classification
@@ -312,3 +312,24 @@ def test_output_layer_takes_the_place_of_the_output():
     model, x = models.convolutional(activation="softmax"), tf.constant(models.images(2))
     np.testing.assert_allclose(ModelAccess(model, output_layer="head").forward(x), model(x), rtol=1e-5)
     assert ModelAccess(model, output_layer="first").forward(x).shape == (2, 8, 12, 6)
+
+
+def test_repeated_stages_run_on_what_they_handed_over_on_the_host_and_in_a_graph():
+    model, x, targets = models.convolutional(), models.images(5), np.array([0, 1, 2, 3, 0], np.int32)
+    first = dimmed(1, finish=lambda state, x, side: {"sum": state[:, 0], "rounds": tf.zeros_like(state[:, 0])})
+    # Each round adds the score of the image times the number of the round.
+    again = dimmed(
+        1,
+        draw=lambda x, side, index: (x * side["rounds"][:, None, None, None], ()),
+        finish=lambda state, x, side: {"sum": side["sum"] + state[:, 0], "rounds": side["rounds"] + 1},
+    )
+    stages = (first, Repeated((again,), 3))
+    scores = [model(x * factor).numpy()[np.arange(5), targets] for factor in (0.1, 0.0, 1.0, 2.0)]
+    for batch_size in (2, 32):
+        engine = engine_on(model, batch_size)
+        host = engine.run(stages, x, targets)
+        graph = tf.function(lambda inputs, run=engine.run: run(stages, inputs, tf.constant(targets)))(tf.constant(x))
+        for found in (host, graph):
+            np.testing.assert_allclose(found["sum"], np.sum(scores, axis=0), rtol=1e-4)
+            np.testing.assert_array_equal(found["rounds"], np.full(5, 3))
+    assert stages[1].variants == 3 and not stages[1].backward

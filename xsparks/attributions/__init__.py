@@ -5,6 +5,7 @@ from .catalogue import MethodRow as MethodRow
 from .catalogue import methods as methods
 from .catalogue import methods_table as methods_table
 from .deconvnet import DeconvNet as DeconvNet
+from .eva import EVA as EVA
 from .expected_gradients import ExpectedGradients as ExpectedGradients
 from .fem import FEM as FEM
 from .forgrad import FORGrad as FORGrad
@@ -14,6 +15,7 @@ from .gradient_explainer import GradientExplainer as GradientExplainer
 from .gradient_input import GradientInput as GradientInput
 from .guided_backprop import GuidedBackprop as GuidedBackprop
 from .hsic import HSICAttribution as HSICAttribution
+from .hybrid_eva import HybridEVA as HybridEVA
 from .integrated_gradients import IntegratedGradients as IntegratedGradients
 from .kernel_shap import KernelSHAP as KernelSHAP
 from .layercam import LayerCAM as LayerCAM
@@ -23,10 +25,13 @@ from .occlusion import Occlusion as Occlusion
 from .relu_gradients import ReLUGradient as ReLUGradient
 from .rise import RISE as RISE
 from .saliency import Saliency as Saliency
+from .sampled_box import SampledBox as SampledBox
 from .scorecam import ScoreCAM as ScoreCAM
 from .sise import SISE as SISE
 from .smoothgrad import SmoothGrad as SmoothGrad
 from .sobol import SobolAttribution as SobolAttribution
 from .squaregrad import SquareGrad as SquareGrad
+from .sufficient_cells import SufficientCells as SufficientCells
+from .sufficient_cells import sufficient_cells as sufficient_cells
 from .surrogate import SurrogateExplainer as SurrogateExplainer
 from .vargrad import VarGrad as VarGrad

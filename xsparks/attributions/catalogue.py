@@ -85,12 +85,18 @@ def describe(method: type[Explainer]) -> MethodRow:
         name=method.__name__,
         question=text.splitlines()[0],
         model="a filter for maps" if method.filters else needs,
-        operators="none: no score is read" if "target" in method.exempt else "all",
+        operators=_operators(method),
         repeatable="yes" if method.deterministic else "by its seed",
         passes=passes,
         samples=", ".join(_SAMPLES[kind] for kind in method.kinds),
         paper=f"[{cited}]({link[0].rstrip('.')})" if link else cited,
     )
+
+
+def _operators(method: type[Explainer]) -> str:
+    if "target" in method.exempt:
+        return "none: no score is read"
+    return "classification" if "operator" in method.exempt else "all"
 
 
 def methods_table() -> str:

@@ -174,7 +174,8 @@ class FORGrad(Explainer):
 
     def plan(self, layout: Layout, outputs: Any) -> Stages:
         """The plan of the explainer, its maps filtered at the end."""
-        *before, last = as_stages(self.explainer.planned(layout, outputs))
+        stages: tuple[Any, ...] = as_stages(self.explainer.planned(layout, outputs))
+        *before, last = stages
         cutoff = self.chosen_cutoff
 
         def finish(state: Any, inputs: Any, side: Any) -> Any:

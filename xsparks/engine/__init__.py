@@ -19,6 +19,7 @@ from .plan import Bound as Bound
 from .plan import Items as Items
 from .plan import Loop as Loop
 from .plan import Plan as Plan
+from .plan import Repeated as Repeated
 from .score import Score as Score
 from .training_metric import TrainingMetric as TrainingMetric
 from .verified_bounds import VerifiedBounds as VerifiedBounds

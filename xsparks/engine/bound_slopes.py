@@ -73,6 +73,7 @@ def slopes_loop(bounds: VerifiedBounds) -> Loop:
         start=start,
         step=step,
         finish=lambda carry, x, side: opened(side)._replace(slopes=carry["best"], relaxations=carry["relaxations"]),
-        done=lambda carry: tf.zeros_like(carry["sum"], tf.bool),
+        # Never, but not by a constant: TensorFlow 2.21 folds such a loop in a graph of the user's to empty tensors.
+        done=lambda carry: carry["sum"] < -UNBOUNDED,
         backward=True,
     )

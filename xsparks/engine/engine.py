@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,8 @@ from .binding import Binding
 from .checkpoint import Checkpoint
 from .climbing import run_ascent
 from .compiled import Steps, compile_steps, compiled, specification
-from .graph import run_in_graph
-from .plan import Bound, Loop, Plan
+from .graph import repeated, run_in_graph
+from .plan import Bound, Loop, Plan, Repeated
 from .rows import Answers, as_tensors, concatenated, length, rows_of
 from .schedule import STEPS_PER_CALL, batches, work_items
 
@@ -71,7 +71,7 @@ class Engine:
 
     def run(
         self,
-        plan: Plan | Loop | Ascent | tuple[Plan | Loop, ...],
+        plan: Plan | Loop | Ascent | tuple[Plan | Loop | Repeated, ...],
         inputs: Any,
         targets: Any,
         side: Any = (),
@@ -93,8 +93,13 @@ class Engine:
             steps = self._steps(plan, inputs, targets, side)
             return run_ascent(self, plan, steps, (inputs, targets, side), progress, keep)
         stages = plan if isinstance(plan, tuple) else (plan,)
+        return self._in_turn(stages, inputs, targets, progress, side)
+
+    def _in_turn(self, stages: Any, inputs: Any, targets: Any, progress: Callable[[int], None], side: Any) -> Any:
         for stage in stages:
-            if tf.inside_function():
+            if isinstance(stage, Repeated):
+                side = repeated(stage.times, partial(self._in_turn, stage.stages, inputs, targets, progress), side)
+            elif tf.inside_function():
                 side = run_in_graph(
                     stage, self.bind, self.operator, self.explained, self.batch_size, inputs, targets, side
                 )

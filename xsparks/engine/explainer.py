@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import inspect
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from ..core.errors import ModelError, wording
 from ..core.inputs import Reader, Samples, leaves
 from ..core.layout import Layout
 from ..core.progress import progress_bar
+from ..models.access import Notice
 from ..models.operators import OPERATORS, resolve_targets, symbolic_targets
 from .enlarging import at_size
 from .explanation import Explanation
@@ -82,6 +84,10 @@ class Explainer(OnModel, abc.ABC):
     def decided(self) -> dict[str, Any]:
         """What the method decided where the options leave it open, such as the layer; stands in the settings."""
         return {}
+
+    def remark(self, extras: dict[str, np.ndarray]) -> str | None:
+        """What a user must be told of an answer, from its extras; it becomes a `Notice`."""
+        return None
 
     def cost(self, sample_shape: tuple[int, ...], outputs: Any = None) -> Cost:
         """Forward and backward passes a sample, at most."""
@@ -201,6 +207,8 @@ class Explainer(OnModel, abc.ABC):
                     remedy="The model answered so for a variant of the input: look at `preprocess` and the baseline.",
                 )
             )
+        if (remark := self.remark(answer)) is not None:
+            warnings.warn(f"`{type(self).__name__}`: {remark}", Notice, stacklevel=2)
         return Explanation(
             values=maps,
             size=self.access.layout(self.engine.explained(inputs).shape[1:]).spatial,

@@ -35,7 +35,8 @@ class Explanation:
     digests : `(n,)` uint64, fingerprints of the inputs.
     method, estimand : the method's name and what its numbers estimate, in words.
     settings, versions : all options, and the versions of the libraries.
-    extras : further arrays of the method, `(n, ...)`, also found as attributes: `.raw`, `.interval`, `.forwards`.
+    extras : further arrays of the method, `(n, ...)`. They and the settings are found as attributes, too: `.raw`,
+        `.interval`, `.seed`.
     class_names : titles of figures.
 
     Example
@@ -102,6 +103,9 @@ class Explanation:
         extras = self.__dict__.get("extras", {})
         if name in extras:
             return extras[name]
+        settings = self.__dict__.get("settings", {})
+        if name in settings:
+            return settings[name]
         if name.startswith("__"):
             raise AttributeError(name)
         raise AttributeError(

@@ -60,6 +60,23 @@ def run_in_graph(
     return plan.finish(state, explained(inputs), side)
 
 
+def repeated(times: int, once: Callable[[Any], Any], side: Any) -> Any:
+    """What is handed over after so many rounds, `once` each, on the host or as a loop of the graph."""
+    if not tf.inside_function():
+        for _ in range(times):
+            side = once(side)
+        return side
+    side = tf.nest.map_structure(tf.convert_to_tensor, side)
+    shapes = tf.nest.map_structure(lambda leaf: tf.TensorShape((None, *leaf.shape[1:])), side)
+    return tf.while_loop(
+        lambda index, _: index < times,
+        lambda index, side: (index + 1, once(side)),
+        (tf.constant(0), side),
+        shape_invariants=(tf.TensorShape(()), shapes),
+        parallel_iterations=1,
+    )[1]
+
+
 def _counts(plan: Plan, inputs: Any, side: Any) -> tuple[Any, Any]:
     """The variants a round: the largest number, and that of each sample where they differ."""
     if not callable(plan.count):

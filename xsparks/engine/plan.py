@@ -2,7 +2,7 @@
 
 Every attribution and every metric of xsparks is one of two things: a `Plan` (independent variants of each sample, in
 rounds) or a `Loop` (iterations, each of which needs the one before). Both are pure; the engine alone batches,
-compiles and streams them.
+compiles and streams them. Several in turn are stages, which may be `Repeated`.
 
 Leading axes, used in all signatures below:
 
@@ -141,3 +141,27 @@ class Loop:
     def variants(self) -> int:
         """Steps of a sample, at most."""
         return self.steps
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """Stages that run again and again, each round on what the one before handed over: a search over whole plans.
+
+    Parameters
+    ----------
+    stages : in turn. The first takes what the last hands over, of the same structure and shapes.
+    times : how often.
+    """
+
+    stages: tuple[Plan | Loop, ...]
+    times: int
+
+    @property
+    def backward(self) -> bool:
+        """Whether a stage takes a gradient."""
+        return any(stage.backward for stage in self.stages)
+
+    @property
+    def variants(self) -> int:
+        """Variants and steps of a sample, at most."""
+        return self.times * sum(stage.variants for stage in self.stages)

@@ -19,13 +19,13 @@ from ..core.layout import Layout
 from ..models.access import ModelAccess, Notice
 from ..models.operators import as_operator, resolve_targets
 from .engine import Engine
-from .plan import Loop, Plan
+from .plan import Loop, Plan, Repeated
 
 Made = TypeVar("Made")
-Stages = Plan | Loop | tuple[Plan | Loop, ...]
+Stages = Plan | Loop | tuple[Plan | Loop | Repeated, ...]
 
 
-def as_stages(plan: Stages) -> tuple[Plan | Loop, ...]:
+def as_stages(plan: Stages) -> tuple[Plan | Loop | Repeated, ...]:
     """Stages in turn, also where there is only one."""
     return plan if isinstance(plan, tuple) else (plan,)
 

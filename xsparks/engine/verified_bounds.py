@@ -6,7 +6,8 @@ The last stage bounds the margins; its items are chunks of classes, of one relax
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import tensorflow as tf
@@ -103,15 +104,22 @@ class VerifiedBounds:
         if self.rivals is not None:
             check_integer(where, "rivals", self.rivals, 1, "Use None for all classes, or 1 for a targeted one.")
 
-    def plans(self) -> tuple[Plan | Loop, ...]:
-        """The stages, to be run by an engine in turn; keep them, because each is compiled once."""
+    def plans(self, then: Callable[[dict[str, Any], Any], Any] | None = None) -> tuple[Plan | Loop, ...]:
+        """The stages, to be run by an engine in turn; keep them, because each is compiled once.
+
+        Parameters
+        ----------
+        then : `(answer, given) -> tree`: what the last stage hands over instead of the answer, for stages that follow.
+        """
         stages: list[Plan | Loop] = []
         if self.method == "crown":
             stages += [tightening(self, anchor) for anchor in self._tightened]
         if self.steps and self.method != "ibp":
             stages.append(slopes_loop(self))
-        stages.append(margins_of_each(self) if self.relaxation == "own" else margins_of_one(self))
-        return tuple(stages)
+        last = margins_of_each(self) if self.relaxation == "own" else margins_of_one(self)
+        if then is not None:
+            last = replace(last, finish=lambda state, x, side: then(self.answer(state), _given(side)))
+        return (*stages, last)
 
     @property
     def _tightened(self) -> list[int]:
@@ -170,11 +178,16 @@ class VerifiedBounds:
         return 2 * self.classes if self.outputs else self.rivals or self.classes
 
     def specification(self, place: Any, targets: Any, given: Any) -> Any:
-        """The rows of these numbers `(b, s)`: `e_c' - e_c`, or plus and minus each output."""
+        """The rows of these numbers `(b, s)`: `e_c' - e_c`, or plus and minus each output.
+
+        Targets that are weights `w` over the classes have the rows `sum(w) e_c' - w`.
+        """
         if self.outputs:
             sign: Any = tf.where(place < self.classes, 1.0, -1.0)
             return sign[..., None] * tf.one_hot(place % self.classes, self.classes)
         others = place if self.rivals is None else tf.gather(given["rivals"], place, batch_dims=1)
+        if targets.dtype.is_floating:
+            return tf.reduce_sum(targets, axis=1)[:, None, None] * tf.one_hot(others, self.classes) - targets[:, None]
         own = tf.one_hot(tf.cast(tf.reshape(targets, (-1,)), tf.int32), self.classes)
         return tf.one_hot(others, self.classes) - own[:, None]
 
@@ -200,3 +213,8 @@ class VerifiedBounds:
         """Tables of no bound, `(m, rows, count)`."""
         none = tf.fill([tf.shape(x)[0], self.specified, self.family.count], UNBOUNDED)
         return none, none
+
+
+def _given(side: Any) -> Any:
+    """What the caller gave, from what the last stage made of it."""
+    return side.given if isinstance(side, Known) else side["given"]

@@ -5,6 +5,7 @@ from .boxes import between as between
 from .boxes import certain as certain
 from .boxes import intersection as intersection
 from .curves import Curve as Curve
+from .cuts import last_cut as last_cut
 from .elementwise import Bent as Bent
 from .elementwise import Elementwise as Elementwise
 from .elementwise import Lines as Lines
@@ -27,6 +28,7 @@ from .regions import Around as Around
 from .regions import Cells as Cells
 from .regions import Family as Family
 from .regions import Listed as Listed
+from .regions import OneOfCells as OneOfCells
 from .regions import Region as Region
 from .regions import highest as highest
 from .rows import ColouredRows as ColouredRows

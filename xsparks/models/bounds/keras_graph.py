@@ -34,7 +34,7 @@ def graph_of(model: Any, path: str, where: str) -> Any:
             f"{where}: {path}",
             expected="verified bounds need a Sequential or functional Keras model, whose steps can be read",
             received=f"{type(model).__name__}, which computes in Python code",
-            remedy="Write it as a functional model, or use the hybrid, EVA(split_layer=...), with a layer after it.",
+            remedy="Write it as a functional model, or use a method that needs no layer, such as SobolAttribution.",
         )
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from ...core.errors import ModelError, wording
-from ..layers import find_layer
+from ..layers import find_layer, layers_of
 from . import activation_layers, linear_layers, pooling_layers
 from .boxes import Box
 from .curves import Curve
@@ -24,10 +24,11 @@ from .rule import Rule, Site, Unsupported, maker_of
 
 # Importing these fills the registry.
 BUILT_IN = (activation_layers, linear_layers, pooling_layers)
-HYBRID = (
-    "Use the hybrid, EVA(split_layer=...) with a layer after it, or tell its bounds with "
-    "xsparks.models.bounds.register_bound."
+UNKNOWN = (
+    "Tell its bounds with xsparks.models.bounds.register_bound, or use HybridEVA(split_layer=...), a layer after it."
 )
+# Stands for what comes before the layer where reading begins.
+UNREAD = -1
 
 
 def read_network(
@@ -36,6 +37,7 @@ def read_network(
     preprocess: Any = None,
     input_shape: Sequence[int] | None = None,
     where: str = "read_network",
+    start_layer: Any = None,
 ) -> Network:
     """Through which steps does this model compute its logits, and are bounds known for all of them?
 
@@ -49,6 +51,7 @@ def read_network(
     output_layer : the layer whose output is bounded instead, as `find_layer` takes it; its activation is kept.
     preprocess : `"tf"`, `"torch"`, `"caffe"` or None, applied first.
     input_shape : of one sample, where the model leaves sizes open.
+    start_layer : the layer whose answer is the input of the network; what comes before may be anything.
 
     Returns
     -------
@@ -73,37 +76,42 @@ def read_network(
                 where,
                 expected="verified bounds need a model of one input and one output",
                 received=f"{len(graph.inputs)} inputs and {len(graph.outputs)} outputs",
-                remedy="Make a model of the part that you want to bound, or use the hybrid, EVA(split_layer=...).",
+                remedy="Make a model of the part that you want to bound.",
             )
         )
+    cut = None if start_layer is None else find_layer(model, start_layer, where)
     shape = tuple(graph.inputs[0].shape[1:]) if input_shape is None else tuple(input_shape)
-    if None in shape:
-        raise ModelError(
-            wording(
-                where,
-                expected="the size of the inputs must be fixed",
-                received=f"{shape}",
-                remedy="Pass input_shape=, such as (224, 224, 3).",
-            )
-        )
-    reader = _Reader(where, shape)
-    start = reader.preprocessed(preprocess)
+    reader = _Reader(where, shape, cut)
+    start = reader.preprocessed(preprocess) if cut is None else UNREAD
     (last, *_) = reader.graph(graph, [start], "")
     if output_layer is not None:
         layer, call = find_layer(model, output_layer, where)
         last = reader.answer_of(layer, call)
-    else:
-        last = reader.logits(last)
-    return reader.network(last)
+    if last == UNREAD:
+        raise reader.around(str(start_layer))
+    return reader.network(last if output_layer is not None else reader.logits(last))
 
 
 class _Reader:
     """Collects nodes while graphs are walked."""
 
-    def __init__(self, where: str, shape: tuple[int, ...]):
+    def __init__(self, where: str, shape: tuple[int, ...], cut: tuple[Any, int] | None = None):
         self._where = where
-        self._nodes = [Node("inputs", None, (), shape)]
+        self._cut = cut
+        self._nodes = [] if cut else [self._first(shape)]
         self._answers: dict[int, list[int]] = {}
+
+    def _first(self, shape: tuple[int, ...]) -> Node:
+        if None not in shape:
+            return Node("inputs", None, (), shape)
+        raise ModelError(
+            wording(
+                self._where,
+                expected="the size of the inputs must be fixed",
+                received=f"{shape}",
+                remedy="Pass input_shape=, such as (224, 224, 3).",
+            )
+        )
 
     def graph(self, graph: Any, arguments: list[int], prefix: str) -> list[int]:
         """The numbers of the outputs of a functional graph whose inputs are nodes already."""
@@ -122,8 +130,16 @@ class _Reader:
 
     def _operation(self, node: Any, sources: list[int], path: str) -> list[int]:
         operation = node.operation
-        if isinstance(operation, keras.Model):
+        calls = len(self._answers.get(id(operation), []))
+        if self._cut is not None and operation is self._cut[0] and calls == self._cut[1]:
+            self._nodes = [self._first(tuple(node.outputs[0].shape[1:]))]
+            return [0]
+        if isinstance(operation, keras.Model) and (UNREAD not in sources or self._holds_cut(operation)):
             return self.graph(graph_of(operation, path, self._where), sources, path + ".")
+        if UNREAD in sources:
+            if any(source != UNREAD for source in sources):
+                raise self.around(path)
+            return [UNREAD] * len(node.outputs)
         self._check_numbers(operation, path)
         call, arguments = as_function(node)
         shapes = [self._nodes[source].shape for source in sources]
@@ -141,6 +157,20 @@ class _Reader:
             own = Site(path, activation, [shape], shape, ((None,), {}))
             number = self._chain(self._rules(activation, operation, own), [number], path)
         return [number]
+
+    def _holds_cut(self, model: Any) -> bool:
+        return self._cut is not None and any(layer is self._cut[0] for _, layer in layers_of(model))
+
+    def around(self, path: str) -> ModelError:
+        """The error of a layer that is no cut of the model."""
+        return ModelError(
+            wording(
+                f"{self._where}: {path}",
+                expected="every path from the inputs to the outputs must pass through the layer where bounds begin",
+                received="a path around it",
+                remedy="Choose a later layer, such as one after the block's addition, or an earlier one.",
+            )
+        )
 
     def _check_numbers(self, operation: Any, path: str) -> None:
         if not isinstance(operation, keras.layers.Layer):
@@ -173,7 +203,7 @@ class _Reader:
                 f"{self._where}: {path}",
                 expected=f"bounds are known for {name} only {limit}" if limit else "every step must have known bounds",
                 received=f"{kind} at {path!r}",
-                remedy=HYBRID,
+                remedy=UNKNOWN,
             )
         )
 

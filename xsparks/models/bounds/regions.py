@@ -104,7 +104,8 @@ class Listed(Family):
 class Around(Family):
     """One box, or ball, about each sample, cut off at the range of valid inputs.
 
-    `given["epsilon"]` is its radius, `(n,)` or of a shape that broadcasts to the inputs: per sample, per pixel.
+    `given["epsilon"]` is its radius, `(n,)` or of a shape that broadcasts to the inputs: per sample, per pixel. A pair
+    `given["valid_range"]` of `(n,)` each takes the place of `valid_range`, for samples with ranges of their own.
 
     Parameters
     ----------
@@ -147,10 +148,21 @@ class Around(Family):
         epsilon = self._radius(inputs, given)
         down = tf.zeros_like(epsilon) if self.direction == "add" else epsilon
         up = tf.zeros_like(epsilon) if self.direction == "remove" else epsilon
-        if self.valid_range is not None:
-            low, high = (np.asarray(each, "float32") for each in self.valid_range)
+        valid = self._valid(inputs, given)
+        if valid is not None:
+            low, high = valid
             down, up = tf.minimum(down, tf.nn.relu(inputs - low)), tf.minimum(up, tf.nn.relu(high - inputs))
         return down, up
+
+    def _valid(self, inputs: Any, given: Mapping[str, Any]) -> tuple[Any, Any] | None:
+        """The ends of the valid range, of shapes that broadcast to the inputs."""
+        if "valid_range" in given:
+            low, high = (tf.reshape(each, (-1, *[1] * (len(inputs.shape) - 1))) for each in given["valid_range"])
+            return low, high
+        if self.valid_range is None:
+            return None
+        low, high = (np.asarray(each, "float32") for each in self.valid_range)
+        return low, high
 
     def _within(self, inputs: Any, down: Any, up: Any, scale: Any) -> Region:
         box = Box(inputs + (up - down) / 2, (up + down) / 2)
@@ -222,6 +234,23 @@ class Cells(Around):
         # The sum of the others, not the whole less its own, which would lose what is small.
         others = 1.0 - tf.eye(self.cells, dtype=free.dtype)
         return free + tf.matmul(still, others) if self.release else still + tf.matmul(free, others)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class OneOfCells(Cells):
+    """One box of those of `Cells`, and a relaxation of its own: number `given["box"]` `(n,)`, 0 for the whole."""
+
+    def __post_init__(self) -> None:
+        Cells.__post_init__(self)
+        object.__setattr__(self, "count", 1)
+
+    def region(self, inputs: Any, given: Mapping[str, Any], index: Any) -> Region:
+        """The box that was given, whatever the number."""
+        return Cells.region(self, inputs, given, given["box"])
+
+    def highest(self, weights: Any, inputs: Any, given: Any, pool: Pool = total) -> Any:
+        """As for every family of one box."""
+        return Family.highest(self, weights, inputs, given, pool)
 
 
 def _noting(kept: list[Any]) -> Pool:
