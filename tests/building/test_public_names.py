@@ -41,6 +41,10 @@ def disagreements(sources: list[Source]) -> list[str]:
                 else:
                     home = by_name.get(f"{source.name}.{node.module}")
                     known = home is not None and alias.name in _defined(home) | _imported_again(home)
+                    if f"{source.name}.{alias.name}" in by_name:
+                        found.append(
+                            f"{source.place(node)}: `{alias.name}` is the name of a file of {source.name}, too"
+                        )
                 if not known:
                     found.append(f"{source.place(node)}: `{alias.name}` is not defined in `.{node.module or ''}`")
         for home in sources:
@@ -131,6 +135,10 @@ def test_every_init_agrees_with_its_files() -> None:
             "an `__init__` holds",
         ),
         ({"datasets/__init__.py": "from . import shapes as shapes"}, "`shapes` is not defined in `.`"),
+        (
+            {"metrics/__init__.py": "from .score import score as score", "metrics/score.py": "def score(): ..."},
+            "`score` is the name of a file of xsparks.metrics, too",
+        ),
     ],
 )
 def test_a_planted_disagreement_is_found(tmp_path: Path, files: dict[str, str], expected: str) -> None:

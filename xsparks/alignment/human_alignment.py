@@ -17,6 +17,7 @@ from ..numerics.map_distances import is_constant
 from ..numerics.map_similarity import map_similarities
 
 CLICKME_CEILING = 0.65753
+"""How well the people of ClickMe agree with each other, by the code of Fel, Rodriguez, Linsley and Serre 2022."""
 _BLOB_WIDTH = 0.25
 
 

@@ -31,7 +31,7 @@ from .sise import SISE as SISE
 from .smoothgrad import SmoothGrad as SmoothGrad
 from .sobol import SobolAttribution as SobolAttribution
 from .squaregrad import SquareGrad as SquareGrad
-from .sufficient_cells import SufficientCells as SufficientCells
-from .sufficient_cells import sufficient_cells as sufficient_cells
+from .sufficient_subsets import SufficientCells as SufficientCells
+from .sufficient_subsets import sufficient_cells as sufficient_cells
 from .surrogate import SurrogateExplainer as SurrogateExplainer
 from .vargrad import VarGrad as VarGrad
