@@ -76,10 +76,11 @@ def twin(model: Any, x: np.ndarray, target: int, variant: str, number: int = 64)
     for pair, towards in enumerate(directions):
         for sign in (1, -1):
             vertex = np.where(sign * towards > 0, high, np.where(sign * towards < 0, low, x))
-            for box in range(7):
-                own = (cells == box - 1) == (variant == "release")
-                shown = vertex if box == 0 else np.where(own, vertex, x)
-                answer = lower_part(shown[None].astype("float32")).numpy()[0]
+            shown = [vertex]
+            for cell in range(6):
+                own = (cells == cell) == (variant == "release")
+                shown.append(np.where(own, vertex, x))
+            for box, answer in enumerate(lower_part(np.stack(shown).astype("float32")).numpy()):
                 for half in (0, 1) if pair == 0 else (pair % 2,):
                     spans[half][box].append(answer)
 
