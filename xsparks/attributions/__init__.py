@@ -11,7 +11,6 @@ from .fem import FEM as FEM
 from .forgrad import FORGrad as FORGrad
 from .gradcam import GradCAM as GradCAM
 from .gradcam_pp import GradCAMPP as GradCAMPP
-from .gradient_explainer import GradientExplainer as GradientExplainer
 from .gradient_input import GradientInput as GradientInput
 from .guided_backprop import GuidedBackprop as GuidedBackprop
 from .hsic import HSICAttribution as HSICAttribution

@@ -12,8 +12,7 @@ from ..core.checks import check_integer
 from ..core.errors import wording
 from ..core.layout import Layout
 from ..core.randomness import generator
-from ..engine import Items, Plan, queries
-from .gradient_explainer import GradientExplainer
+from ..engine import GradientExplainer, Items, Plan, queries
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

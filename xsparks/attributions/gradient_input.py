@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..core.layout import Layout
-from ..engine import Plan, queries
-from .gradient_explainer import GradientExplainer
+from ..engine import GradientExplainer, Plan, queries
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -10,10 +10,9 @@ import tensorflow as tf
 
 from ..core.checks import check_choice, check_integer
 from ..core.layout import Layout
-from ..engine import Items, Plan, queries, reducers
+from ..engine import GradientExplainer, Items, Plan, queries, reducers
 from ..numerics.quadrature import QUADRATURES, nodes_and_weights
 from ..perturbations import as_baseline
-from .gradient_explainer import GradientExplainer
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -8,9 +8,8 @@ from typing import Any, ClassVar
 
 from ..core.checks import check_integer, check_number
 from ..core.layout import Layout
-from ..engine import Plan, queries
+from ..engine import GradientExplainer, Plan, queries
 from ..perturbations.noise import input_width, normal_noise
-from .gradient_explainer import GradientExplainer
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -9,9 +9,8 @@ from typing import Any, ClassVar
 
 from ..core.errors import ModelError, wording
 from ..core.layout import Layout
-from ..engine import Plan, queries
+from ..engine import GradientExplainer, Plan, queries
 from ..models.access import Notice
-from .gradient_explainer import GradientExplainer
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -9,6 +9,7 @@ from .explainer_metric import Change as Change
 from .explainer_metric import ExplainerMetric as ExplainerMetric
 from .explainer_metric import Group as Group
 from .explanation import Explanation as Explanation
+from .gradient_explainer import GradientExplainer as GradientExplainer
 from .map_metric import MapMetric as MapMetric
 from .map_statistic import MapStatistic as MapStatistic
 from .measurement import Answers as Answers

@@ -7,15 +7,12 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from ..core.checks import check_choice
 from ..core.layout import Layout
-from ..engine import Bound, Explainer, Plan, queries, reducers
-
-REDUCERS = ("max", "mean", "sum", "norm")
+from ..engine import Bound, GradientExplainer, Plan, queries
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class TransportSaliency(Explainer):
+class TransportSaliency(GradientExplainer):
     """By how much would each pixel change on the way to where the score is 0?
 
     `M = f(x) g / |g|^2` with the score f and its gradient g, the change `x - x'` that a linear function needs for
@@ -58,49 +55,18 @@ class TransportSaliency(Explainer):
     reducer: str | None = "max"
     absolute: bool = True
 
-    needs_gradients: ClassVar[bool] = True
-    deterministic: ClassVar[bool] = True
     answers_score: ClassVar[bool] = True
     estimand: ClassVar[str] = "change of the pixel on the way to a score of 0, in the unit of the inputs"
 
-    def check(self) -> None:
-        """Checks the options."""
-        if self.reducer is not None:
-            check_choice(type(self).__name__, "reducer", self.reducer, REDUCERS)
-
     def plan(self, layout: Layout, outputs: Any) -> Plan:
         """One gradient, and its length."""
-        channels = layout.shape[layout.channel_axis - 1] if self.reducer is None else 1
-        shape = (*layout.spatial, channels) if layout.is_image else layout.shape
-        maps_table, score_table = reducers.table(*shape), reducers.table()
+        return self.one_gradient(layout, _change)
 
-        def query(bound: Bound, operator: Any, inputs: Any, targets: Any) -> Any:
-            answered = queries.score_and_gradient(bound, operator, inputs, targets)
-            change = to_zero(answered["score"], answered["gradient"])
-            return {"maps": self._reduced(change, layout), "score": answered["score"]}
 
-        return Plan(
-            count=1,
-            backward=True,
-            query=query,
-            draw=lambda inputs, side, index: (inputs, ()),
-            start=lambda inputs, side: {"maps": maps_table(inputs, side), "score": score_table(inputs, side)},
-            fold=reducers.total,
-            finish=reducers.as_is,
-        )
-
-    def _reduced(self, change: Any, layout: Layout) -> Any:
-        change = tf.abs(change) if self.absolute else change
-        if not layout.is_image:
-            return change
-        if layout.channels_first:
-            change = tf.transpose(change, (0, 2, 3, 1))
-        if self.reducer is None:
-            return change
-        if self.reducer == "norm":
-            return tf.norm(change, axis=-1, keepdims=True)
-        reduce = {"max": tf.reduce_max, "mean": tf.reduce_mean, "sum": tf.reduce_sum}[self.reducer]
-        return reduce(change, axis=-1, keepdims=True)
+def _change(bound: Bound, operator: Any, inputs: Any, targets: Any) -> Any:
+    """The change that leads to a score of 0, and the score."""
+    answered = queries.score_and_gradient(bound, operator, inputs, targets)
+    return {**answered, "gradient": to_zero(answered["score"], answered["gradient"])}
 
 
 def to_zero(score: Any, gradient: Any) -> Any:

@@ -13,7 +13,21 @@ from .reparametrised import _Frobenius, _Reparametrised, _Spectral
 
 
 class _Convolving(_Reparametrised):
-    """What the convolutions share: the coefficient for patches, and the call."""
+    """What the convolutions share: the options, the coefficient for patches, and the call."""
+
+    plain = keras.layers.Conv2D
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        *,
+        strict: bool = True,
+        kernel_initializer: Any = "orthogonal",
+        **options: Any,
+    ):
+        super().__init__(filters, kernel_size, kernel_initializer=kernel_initializer, **options)  # pyright: ignore
+        self.strict = strict
 
     def _compute_lip_coef(self, input_shape: Any = None) -> float:
         """One over the factor by which taking patches can lengthen.
@@ -30,7 +44,8 @@ class _Convolving(_Reparametrised):
         sizes = [most if size is None else size for size, most in zip(sizes, large, strict=True)]
         return 1 / patch_factor(sizes, layer.kernel_size, layer.strides, "same")
 
-    def _convolved(self, inputs: Any, training: Any) -> Any:
+    def call(self, inputs: Any, training: Any = None) -> Any:
+        """The convolution with the constrained kernel."""
         layer: Any = self
         kernel = self._current(training, inputs.dtype)
         outputs = ops.conv(inputs, kernel, layer.strides, "same", layer.data_format)
@@ -76,24 +91,6 @@ class SpectralConv2D(_Convolving, _Spectral, deel.SpectralConv2D):
     M. Serrurier et al., CVPR 2021, https://arxiv.org/abs/2006.06520, and deel-lip, https://github.com/deel-ai/deel-lip
     """
 
-    plain = keras.layers.Conv2D
-
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: Any,
-        *,
-        strict: bool = True,
-        kernel_initializer: Any = "orthogonal",
-        **options: Any,
-    ):
-        super().__init__(filters, kernel_size, kernel_initializer=kernel_initializer, **options)
-        self.strict = strict
-
-    def call(self, inputs: Any, training: Any = None) -> Any:
-        """The convolution with the constrained kernel."""
-        return self._convolved(inputs, training)
-
 
 @keras.saving.register_keras_serializable("xsparks")
 class FrobeniusConv2D(_Convolving, _Frobenius, deel.FrobeniusConv2D):
@@ -119,21 +116,3 @@ class FrobeniusConv2D(_Convolving, _Frobenius, deel.FrobeniusConv2D):
     ------
     M. Serrurier et al., CVPR 2021, https://arxiv.org/abs/2006.06520, and deel-lip, https://github.com/deel-ai/deel-lip
     """
-
-    plain = keras.layers.Conv2D
-
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: Any,
-        *,
-        strict: bool = True,
-        kernel_initializer: Any = "orthogonal",
-        **options: Any,
-    ):
-        super().__init__(filters, kernel_size, kernel_initializer=kernel_initializer, **options)
-        self.strict = strict
-
-    def call(self, inputs: Any, training: Any = None) -> Any:
-        """The convolution with the constrained kernel."""
-        return self._convolved(inputs, training)

@@ -8,11 +8,25 @@ import deel.lip.layers as deel
 import keras
 import tensorflow as tf
 
-from .reparametrised import _Frobenius, _Spectral
+from .reparametrised import _Frobenius, _Reparametrised, _Spectral
+
+
+class _Connecting(_Reparametrised):
+    """What fully connected layers share: the options and the call."""
+
+    plain = keras.layers.Dense
+
+    def __init__(self, units: int, *, strict: bool = True, kernel_initializer: Any = "orthogonal", **options: Any):
+        super().__init__(units, kernel_initializer=kernel_initializer, **options)  # pyright: ignore
+        self.strict = strict
+
+    def call(self, inputs: Any, training: Any = None) -> Any:
+        """`W* x + b`."""
+        return self._finished(tf.matmul(inputs, self._current(training, inputs.dtype)))
 
 
 @keras.saving.register_keras_serializable("xsparks")
-class SpectralDense(_Spectral, deel.SpectralDense):
+class SpectralDense(_Connecting, _Spectral, deel.SpectralDense):
     """How do I make a fully connected layer that is 1-Lipschitz?
 
     deel-lip's layer, whose kernel has singular values of 1, so that it neither stretches nor, up to the rank, shrinks
@@ -46,19 +60,9 @@ class SpectralDense(_Spectral, deel.SpectralDense):
     its library, https://github.com/deel-ai/deel-lip
     """
 
-    plain = keras.layers.Dense
-
-    def __init__(self, units: int, *, strict: bool = True, kernel_initializer: Any = "orthogonal", **options: Any):
-        super().__init__(units, kernel_initializer=kernel_initializer, **options)
-        self.strict = strict
-
-    def call(self, inputs: Any, training: Any = None) -> Any:
-        """`W* x + b`."""
-        return self._finished(tf.matmul(inputs, self._current(training, inputs.dtype)))
-
 
 @keras.saving.register_keras_serializable("xsparks")
-class FrobeniusDense(_Frobenius, deel.FrobeniusDense):
+class FrobeniusDense(_Connecting, _Frobenius, deel.FrobeniusDense):
     """How do I make a head whose every output is 1-Lipschitz?
 
     deel-lip's layer: each column of the kernel over its norm (`disjoint_neurons=True`), so that each class has a
@@ -84,13 +88,3 @@ class FrobeniusDense(_Frobenius, deel.FrobeniusDense):
     ------
     M. Serrurier et al., CVPR 2021, https://arxiv.org/abs/2006.06520, and deel-lip, https://github.com/deel-ai/deel-lip
     """
-
-    plain = keras.layers.Dense
-
-    def __init__(self, units: int, *, strict: bool = True, kernel_initializer: Any = "orthogonal", **options: Any):
-        super().__init__(units, kernel_initializer=kernel_initializer, **options)
-        self.strict = strict
-
-    def call(self, inputs: Any, training: Any = None) -> Any:
-        """`W* x + b`."""
-        return self._finished(tf.matmul(inputs, self._current(training, inputs.dtype)))

@@ -8,6 +8,16 @@ import deel.lip.layers as deel
 import keras
 
 
+class _KeepingEpsilon:
+    """Saves the option that deel-lip forgets."""
+
+    eps_grad_sqrt: Any
+
+    def get_config(self) -> dict[str, Any]:
+        """What the layer is made again from."""
+        return {**super().get_config(), "eps_grad_sqrt": self.eps_grad_sqrt}  # pyright: ignore
+
+
 @keras.saving.register_keras_serializable("xsparks")
 class ScaledAveragePooling2D(deel.ScaledAveragePooling2D):
     """How do I average over places without losing what passes: the mean of a window times the root of its size.
@@ -24,7 +34,7 @@ class ScaledAveragePooling2D(deel.ScaledAveragePooling2D):
 
 
 @keras.saving.register_keras_serializable("xsparks")
-class ScaledL2NormPooling2D(deel.ScaledL2NormPooling2D):
+class ScaledL2NormPooling2D(_KeepingEpsilon, deel.ScaledL2NormPooling2D):
     """How do I pool with a gradient of norm 1: the Euclidean norm of a window.
 
     Parameters
@@ -39,10 +49,6 @@ class ScaledL2NormPooling2D(deel.ScaledL2NormPooling2D):
     deel-lip, https://github.com/deel-ai/deel-lip
     """
 
-    def get_config(self) -> dict[str, Any]:
-        """What the layer is made again from; deel-lip forgets one option."""
-        return {**super().get_config(), "eps_grad_sqrt": self.eps_grad_sqrt}
-
 
 @keras.saving.register_keras_serializable("xsparks")
 class ScaledGlobalAveragePooling2D(deel.ScaledGlobalAveragePooling2D):
@@ -55,7 +61,7 @@ class ScaledGlobalAveragePooling2D(deel.ScaledGlobalAveragePooling2D):
 
 
 @keras.saving.register_keras_serializable("xsparks")
-class ScaledGlobalL2NormPooling2D(deel.ScaledGlobalL2NormPooling2D):
+class ScaledGlobalL2NormPooling2D(_KeepingEpsilon, deel.ScaledGlobalL2NormPooling2D):
     """How do I pool over the whole image with a gradient of norm 1: the Euclidean norm of a channel.
 
     Parameters
@@ -66,10 +72,6 @@ class ScaledGlobalL2NormPooling2D(deel.ScaledGlobalL2NormPooling2D):
     ------
     deel-lip, https://github.com/deel-ai/deel-lip
     """
-
-    def get_config(self) -> dict[str, Any]:
-        """What the layer is made again from; deel-lip forgets one option."""
-        return {**super().get_config(), "eps_grad_sqrt": self.eps_grad_sqrt}
 
 
 @keras.saving.register_keras_serializable("xsparks")

@@ -10,8 +10,9 @@ import tensorflow as tf
 
 from ..core.checks import check_choice
 from ..core.layout import Layout
-from ..engine import Bound, Explainer, Plan, reducers
-from ..engine.plan import Query
+from . import reducers
+from .explainer import Explainer
+from .plan import Bound, Plan, Query
 
 REDUCERS = ("max", "mean", "sum", "norm")
 
