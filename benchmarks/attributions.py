@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from attribution_cases import Case, chosen_cases
-from measuring import in_process, table
+from measuring import in_process, kept, table
 
 COST = str(Path(__file__).with_name("attributions_cost.py"))
 LIBRARIES = ("xsparks", "xplique")
@@ -92,15 +92,6 @@ def pure_name(case: Case, settings: dict[str, Any]) -> str:
     """The name of the file with the memory of pure passes for a measurement of memory with these settings."""
     batch = min(settings["batch"], settings["images"] * case.passes)
     return f"pure_{case.kind}_{settings['images']}_{batch}.{settings['library']}"
-
-
-def kept(path: Path, settings: dict[str, Any] | None = None) -> dict[str, Any] | None:
-    """What a measurement with these settings left, if it is finished and did not fail."""
-    if not path.exists():
-        return None
-    record = json.loads(path.read_text())
-    same = settings is None or record["settings"] == settings
-    return record if same and "error" not in record else None
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import in_process, table
+from measuring import in_process, kept, table
 
 COST = str(Path(__file__).with_name("maco_cost.py"))
 OUT = Path(__file__).parent / "results" / "maco"
@@ -40,15 +40,6 @@ def jobs(arguments: argparse.Namespace) -> list[tuple[Path, str, dict[str, Any]]
                     settings["repeats"] = arguments.repeats
                 found.append((arguments.out / f"{library}.{targets}.{what}.json", what, settings))
     return found
-
-
-def kept(path: Path, settings: dict[str, Any] | None = None) -> dict[str, Any] | None:
-    """What a measurement with these settings left, if it is finished and did not fail."""
-    if not path.exists():
-        return None
-    record = json.loads(path.read_text())
-    same = settings is None or record["settings"] == settings
-    return record if same and "error" not in record else None
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -112,6 +112,15 @@ def in_process(script: str, *arguments: str, python: str = sys.executable) -> di
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
+def kept(path: Path, settings: dict[str, Any] | None = None) -> dict[str, Any] | None:
+    """What a measurement with these settings left, if it is finished and did not fail."""
+    if not path.exists():
+        return None
+    record = json.loads(path.read_text())
+    same = settings is None or record["settings"] == settings
+    return record if same and "error" not in record else None
+
+
 def mean_interval(values: Any, seed: int = 0, resamples: int = 4000) -> tuple[float, float, float]:
     """Mean and 95 % percentile bootstrap interval over photographs."""
     values = np.asarray(values, dtype=float)

@@ -40,7 +40,7 @@ def numbers(model: float) -> dict[str, float]:
         ),
         ("`points` must be finite numbers (n, d), got shape (3,)", lambda: knee([1, 2, 3])),
         ("`pareto_front`: `points` must be finite numbers (n, d), got NaN or", lambda: pareto_front([[np.nan, 1]])),
-        ("`points` must be finite numbers (k, 2), got shape (2, 3)", lambda: plot_trade_off(np.eye(2, 3), "ab")),
+        ("`points` must be finite numbers (n, 2), got shape (2, 3)", lambda: plot_trade_off(np.eye(2, 3), "ab")),
         ("`names` must", lambda: plot_trade_off(np.eye(2), "a")),
     ],
 )

@@ -10,10 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from ..core.checks import check_choice, check_integer, check_number
-from ..core.errors import ModelError, wording
 from ..engine import Bound, Engine, Loop, queries
 from ..models.access import ModelAccess
-from ..models.operators import resolve_targets
+from ..models.operators import check_classes, resolve_targets
 from ..numerics.smallest_change import smallest_change
 from .craft import CRAFT
 
@@ -134,15 +133,7 @@ class ConceptCounterfactuals:
         asked = (strengths, coefficients) if varies else coefficients
         self._engine.access.ensure_ready(asked)
         outputs = np.asarray(self._engine.predict(asked))
-        if outputs.ndim != 2 or outputs.shape[1] < 2:
-            raise ModelError(
-                wording(
-                    where,
-                    expected="the model must answer with the scores of two classes or more, (n, classes)",
-                    received=f"shape {outputs.shape}",
-                    remedy="Pass a model with an output for each class.",
-                )
-            )
+        check_classes(outputs, where)
         aims = np.full(len(outputs), -1, np.int32)
         if toward is not None:
             toward = np.asarray(toward) if np.ndim(toward) else np.full(len(outputs), toward)

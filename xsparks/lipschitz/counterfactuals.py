@@ -11,11 +11,11 @@ import tensorflow as tf
 from sklearn.neighbors import NearestNeighbors
 
 from ..core.checks import check_integer, check_number
-from ..core.errors import ModelError, wording
+from ..core.errors import wording
 from ..core.inputs import Reader
 from ..engine import Bound, Loop, queries
 from ..engine.session import OnModel
-from ..models.operators import resolve_targets
+from ..models.operators import check_classes, resolve_targets
 from .transport import to_zero
 
 # Of the first margin, below which a point counts as on the boundary.
@@ -147,15 +147,7 @@ class TransportCounterfactuals(OnModel):
 
     def _group(self, originals: Any, toward: Any, start: int, where: str) -> tuple[np.ndarray, ...]:
         outputs = np.asarray(self.engine.predict(originals))
-        if outputs.ndim != 2 or outputs.shape[1] < 2:
-            raise ModelError(
-                wording(
-                    where,
-                    expected="the model must answer with the scores of two classes or more, (n, classes)",
-                    received=f"shape {outputs.shape}",
-                    remedy="Pass a model with an output for each class.",
-                )
-            )
+        check_classes(outputs, where)
         predicted = outputs.argmax(axis=1).astype(np.int32)
         if toward is None:
             aims = np.argsort(outputs, axis=1)[:, -2].astype(np.int32)

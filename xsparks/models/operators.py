@@ -159,6 +159,24 @@ def symbolic_targets(targets: Any, outputs: Any, operator: Operator, where: str)
     return tf.zeros([samples], tf.int32) if targets is None else tf.convert_to_tensor(targets)
 
 
+def check_classes(outputs: Any, where: str) -> None:
+    """Whether the answers are scores of two classes or more, `(n, classes)`.
+
+    Raises
+    ------
+    ModelError : they are not.
+    """
+    if outputs.ndim != 2 or outputs.shape[1] < 2:
+        raise ModelError(
+            wording(
+                where,
+                expected="the model must answer with the scores of two classes or more, (n, classes)",
+                received=f"shape {outputs.shape}",
+                remedy="Pass a model with an output for each class.",
+            )
+        )
+
+
 def _check_one_output(outputs: Any, ranks: tuple[int, ...]) -> None:
     if hasattr(outputs, "shape") and len(outputs.shape) in ranks:
         return

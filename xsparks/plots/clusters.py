@@ -67,13 +67,8 @@ def plot_clusters(
     """
     check_integer(_WHERE, "thumbnails", thumbnails, 0, "Use 24.")
     check_number(_WHERE, "size", size, 1, 50, "Sizes are in inches.")
-    points, groups = np.asarray(points, float), np.asarray(groups)
-    if points.ndim != 2 or points.shape[1] != 2 or not len(points) or not np.isfinite(points).all():
-        remedy = "Lay the samples out in the plane first."
-        received = f"shape {points.shape}" if points.ndim != 2 or points.shape[1:] != (2,) else "NaN or no point"
-        raise ValueError(
-            wording(_WHERE, expected="`points` must be finite numbers (n, 2)", received=received, remedy=remedy)
-        )
+    points = layers.plane_points(points, _WHERE, "Lay the samples out in the plane first.")
+    groups = np.asarray(groups)
     layers.check_count("groups", len(groups), len(points), _WHERE, "point")
     if groups.dtype.kind not in "iu" or groups.min() < 0:
         remedy = "Count groups from 0."

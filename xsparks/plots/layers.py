@@ -100,6 +100,17 @@ def check_count(name: str, received: int, expected: int, where: str, noun: str =
         raise ValueError(wording(where, expected=sentence, received=received, remedy=remedy))
 
 
+def plane_points(points: Any, where: str, remedy: str) -> np.ndarray:
+    """Points of a plane as an array `(n, 2)`."""
+    points = np.asarray(points, float)
+    if points.ndim != 2 or points.shape[1] != 2 or not len(points) or not np.isfinite(points).all():
+        received = f"shape {points.shape}" if points.ndim != 2 or points.shape[1] != 2 else "NaN or no point"
+        raise ValueError(
+            wording(where, expected="`points` must be finite numbers (n, 2)", received=received, remedy=remedy)
+        )
+    return points
+
+
 def frame(axes: Axes, height: int, width: int) -> None:
     """Axes in the picture's pixels, without numbers."""
     axes.set_xlim(-0.5, width - 0.5)

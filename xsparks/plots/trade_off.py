@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..core.checks import check_number
-from ..core.errors import wording
 from . import layers, style
 
 _WHERE = "plot_trade_off"
@@ -61,16 +60,7 @@ def plot_trade_off(
     ['knee', '0', '1']
     """
     check_number(_WHERE, "size", size, 1, 50, "Sizes are in inches.")
-    points = np.asarray(points, float)
-    if points.ndim != 2 or points.shape[1] != 2 or not len(points) or not np.isfinite(points).all():
-        raise ValueError(
-            wording(
-                _WHERE,
-                expected="`points` must be finite numbers (k, 2)",
-                received=f"shape {points.shape}",
-                remedy="Leave out what was not measured.",
-            )
-        )
+    points = layers.plane_points(points, _WHERE, "Leave out what was not measured.")
     layers.check_count("names", len(names), len(points), _WHERE, "point")
     front = np.zeros(len(points), bool) if front is None else np.asarray(front, bool)
     layers.check_count("front", len(front), len(points), _WHERE, "point")
