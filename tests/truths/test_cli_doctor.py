@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import tomllib
 from pathlib import Path
 
 import keras
@@ -14,18 +15,13 @@ from xsparks.cli import machine
 from xsparks.cli.doctor import doctor
 from xsparks.cli.installed import installed_distributions, problems
 
-# Everything that xsparks itself requires, for `doctor` asks its metadata where it is installed.
+PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+# Everything that xsparks itself requires, for `doctor` asks its metadata what has to be there: the lowest version of
+# each, but for those that are named below.
 HEALTHY = {
+    **dict(requirement.split(">=") for requirement in PROJECT["dependencies"]),
     "tensorflow": "2.21.0",
-    "keras": "3.15.1",
-    "numpy": "2.4.0",
-    "scipy": "1.17.1",
-    "scikit-learn": "1.9.1",
     "opencv-python-headless": "4.12.0.88",
-    "matplotlib": "3.11.2",
-    "deel-lip": "1.5.0",
-    "jinja2": "3.1.6",
-    "tqdm": "4.70.1",
 }
 
 
