@@ -12,7 +12,7 @@ from keras import activations, layers
 
 from ..core.errors import ModelError, wording
 from ..core.randomness import generator
-from ..models.bounds.keras_graph import graph_of
+from ..models.bounds.keras_graph import calls_of, graph_of
 from .layer_constants import constant_of, kernel_of, merged_constant
 
 # Steps of power iteration for a measured constant.
@@ -127,9 +127,7 @@ class _Reader:
     def read(self, graph: Any, arguments: list[float], prefix: str, final: bool = False) -> list[float]:
         """The constants of a graph's outputs, from those of its inputs."""
         known = {id(tensor): constant for tensor, constant in zip(graph.inputs, arguments, strict=True)}
-        # Keras has no public way to walk a graph in the order in which it is computed.
-        depths = sorted(graph._nodes_by_depth, reverse=True)
-        nodes = [node for depth in depths for node in graph._nodes_by_depth[depth] if not node.is_input]
+        nodes = calls_of(graph)
         maker = {id(tensor): node for node in nodes for tensor in node.outputs}
         outputs, skipped = list(graph.outputs), set()
         if final:

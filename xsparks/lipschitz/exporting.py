@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from ..core.errors import ModelError, wording
+from ..models.bounds.keras_graph import is_functional
 
 
 def vanilla_model(model: Any) -> Any:
@@ -35,7 +36,7 @@ def vanilla_model(model: Any) -> Any:
     >>> [type(layer).__name__ for layer in vanilla_model(model).layers]
     ['Dense', 'Dense']
     """
-    if not isinstance(model, keras.Sequential) and not hasattr(model, "_nodes_by_depth"):
+    if not isinstance(model, keras.Sequential) and not is_functional(model):
         raise ModelError(
             wording(
                 "vanilla_model",

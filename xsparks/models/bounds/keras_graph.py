@@ -27,16 +27,28 @@ def graph_of(model: Any, path: str, where: str) -> Any:
                 )
             )
         return graph
-    if isinstance(model, keras.Model) and hasattr(model, "_nodes_by_depth") and known_call:
+    if is_functional(model) and known_call:
         return model
     raise ModelError(
         wording(
             f"{where}: {path}",
-            expected="verified bounds need a Sequential or functional Keras model, whose steps can be read",
+            expected="the model must be a Sequential or functional Keras model, whose steps can be read",
             received=f"{type(model).__name__}, which computes in Python code",
             remedy="Write it as a functional model, or use a method that needs no layer, such as SobolAttribution.",
         )
     )
+
+
+def is_functional(model: Any) -> bool:
+    """Whether a model is a graph of calls, nested in others or not."""
+    return isinstance(model, keras.Model) and hasattr(model, "_nodes_by_depth")
+
+
+def calls_of(graph: Any) -> list[Any]:
+    """The calls of a functional graph, each after those that it needs."""
+    # Keras has no public way to walk a graph in the order in which it is computed.
+    depths = sorted(graph._nodes_by_depth, reverse=True)
+    return [node for depth in depths for node in graph._nodes_by_depth[depth] if not node.is_input]
 
 
 def as_function(node: Any) -> tuple[Callable[..., Any], tuple[tuple[Any, ...], dict[str, Any]]]:

@@ -15,7 +15,7 @@ from . import activation_layers, linear_layers, pooling_layers
 from .boxes import Box
 from .curves import Curve
 from .elementwise import Elementwise
-from .keras_graph import as_function, graph_of
+from .keras_graph import as_function, calls_of, graph_of
 from .linear import Kernel, Scaled
 from .network import Network, Node
 from .products import Softmax
@@ -116,16 +116,14 @@ class _Reader:
     def graph(self, graph: Any, arguments: list[int], prefix: str) -> list[int]:
         """The numbers of the outputs of a functional graph whose inputs are nodes already."""
         known = {id(tensor): number for tensor, number in zip(graph.inputs, arguments, strict=True)}
-        # Keras has no public way to walk a graph in the order in which it is computed.
-        for depth in sorted(graph._nodes_by_depth, reverse=True):
-            for node in graph._nodes_by_depth[depth]:
-                if node.is_input or any(id(tensor) not in known for tensor in node.input_tensors):
-                    continue
-                sources = [known[id(tensor)] for tensor in node.input_tensors]
-                path = prefix + node.operation.name
-                found = self._operation(node, sources, path)
-                self._answers.setdefault(id(node.operation), []).append(found[0])
-                known.update((id(tensor), number) for tensor, number in zip(node.outputs, found, strict=True))
+        for node in calls_of(graph):
+            if any(id(tensor) not in known for tensor in node.input_tensors):
+                continue
+            sources = [known[id(tensor)] for tensor in node.input_tensors]
+            path = prefix + node.operation.name
+            found = self._operation(node, sources, path)
+            self._answers.setdefault(id(node.operation), []).append(found[0])
+            known.update((id(tensor), number) for tensor, number in zip(node.outputs, found, strict=True))
         return [known[id(tensor)] for tensor in graph.outputs]
 
     def _operation(self, node: Any, sources: list[int], path: str) -> list[int]:
