@@ -55,11 +55,14 @@ def test_every_option_changes_what_is_seen(change):
         assert not np.allclose(*first)
 
 
-def test_where_concepts_meet_their_colours_mix():
-    both = np.ones((1, 2, 2, 2))
-    (axes,) = plot_concepts(both, GRAY[:1], opacity=1).axes
-    mean = (np.array(to_rgb(COLORS[0])) + np.array(to_rgb(COLORS[1]))) / 2
-    np.testing.assert_allclose(pixels(axes), np.broadcast_to(mean, (12, 20, 3)), atol=1e-6)
+def test_where_concepts_meet_the_one_with_more_of_its_highest_value_is_seen():
+    meeting = np.ones((1, 1, 2, 2))
+    # 90 % of the highest value of the first concept beside all of the second, on the right.
+    meeting[0, 0, 1] = [0.9, 5]
+    meeting[0, 0, 0] = [1, 4]
+    (axes,) = plot_concepts(meeting, GRAY[:1], opacity=1, interpolation="nearest").axes
+    np.testing.assert_allclose(pixels(axes)[:, :10], np.broadcast_to(to_rgb(COLORS[0]), (12, 10, 3)))
+    np.testing.assert_allclose(pixels(axes)[:, 10:], np.broadcast_to(to_rgb(COLORS[1]), (12, 10, 3)))
 
 
 def test_pictures_in_colour_or_none_and_a_size():

@@ -42,8 +42,8 @@ def plot_concepts(
 ) -> style.Drawing:
     """Where in each picture is which concept?
 
-    Each concept is a colour, the more opaque the more of it there is; where several meet, their colours mix by how much
-    of each there is. The legend names them.
+    Each concept is a colour, the more opaque the more of it there is; where several meet, the one with the largest share
+    of its highest value is seen, as mixed colours would be those of no concept. The legend names them.
 
     Parameters
     ----------
@@ -227,14 +227,12 @@ def _checked_concepts(concepts: Sequence[int] | None, count: int) -> list[int]:
 
 
 def _blended(under: np.ndarray, strengths: np.ndarray, opacity: float, interpolation: str) -> np.ndarray:
-    """The picture with every concept over it."""
+    """The picture with the strongest concept of each place over it."""
     height, width = under.shape[:2]
     layered = np.stack(
         [layers.enlarged(plane, height, width, interpolation) for plane in np.moveaxis(strengths, -1, 0)], axis=-1
     )
-    total = layered.sum(axis=-1, keepdims=True)
-    colours = layered @ np.array([to_rgb(color) for color in COLORS[: layered.shape[-1]]])
-    colours = colours / np.where(total > 0, total, 1)
+    colours = np.array([to_rgb(color) for color in COLORS[: layered.shape[-1]]])[layered.argmax(axis=-1)]
     cover = opacity * np.clip(layered.max(axis=-1, keepdims=True), 0, 1)
     return np.clip((1 - cover) * under + cover * colours, 0, 1)
 
