@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Every test by itself, but one process for all of `tests/messages`: its last test looks at what others raised.
+    """Every test by itself, but one process for what belongs together.
+
+    That is all of `tests/messages`, whose last test looks at what others raised, and the contracts of one explainer,
+    which share what they traced.
 
     The groups of pytest-xdist 3.8 would say so in a mark, but do not work with pytest 9.2.
     """
@@ -27,7 +31,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class OneFolderTogether(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "messages" if nodeid.startswith("tests/messages/") else nodeid
+            if nodeid.startswith("tests/messages/"):
+                return "messages"
+            explainer = re.match(r"tests/contracts/test_explainers\.py.*?[\[-]([A-Z]\w+)", nodeid)
+            return explainer[1] if explainer else nodeid
 
     return OneFolderTogether(config, log)
 
