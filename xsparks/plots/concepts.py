@@ -42,8 +42,8 @@ def plot_concepts(
 ) -> style.Drawing:
     """Where in each picture is which concept?
 
-    Each concept is a colour, the more opaque the more of it there is; where several meet, the one with the largest share
-    of its highest value is seen, as mixed colours would be those of no concept. The legend names them.
+    Each concept is a colour, the more opaque the more of it there is; where several meet, the one with the largest
+    share of its highest value is seen, as mixed colours would be those of no concept. The legend names them.
 
     Parameters
     ----------
