@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 
 import xsparks
@@ -17,6 +18,7 @@ from xsparks.attributions import GradCAM, GuidedBackprop, Saliency, SmoothGrad, 
 from xsparks.concepts import CRAFT
 from xsparks.datasets import shapes
 from xsparks.features import MACO
+from xsparks.lipschitz import LipschitzCertificate, SoftHKR, TransportCounterfactuals, to_lipschitz
 from xsparks.metrics import Deletion, Insertion, ModelRandomization
 from xsparks.plots import plot_comparison, plot_concept_crops, plot_curves
 
@@ -87,6 +89,7 @@ def draw(folder: Path) -> None:
     save(randomization(model, many).figure, folder, "randomization.png")
     draw_concepts(model, folder)
     draw_features(model, many, folder)
+    draw_lipschitz(folder)
 
 
 def draw_features(model, data, folder: Path) -> None:
@@ -116,6 +119,48 @@ def draw_concepts(model, folder: Path) -> None:
     order = found.ranking.tolist()
     few, own = found[:COUNT], {"concepts": order, "names": [names[number] for number in order]}
     save(few.plot(images[:COUNT], columns=COUNT, size=1.6, **own).figure, folder, "concepts.png")
+
+
+def draw_lipschitz(folder: Path) -> None:
+    """Gradients of a conventional and of a 1-Lipschitz network, and what would make each see the other class."""
+    data = shapes.load(4000, seed=SEED, size=(32, 32))
+    data = data[np.isin(data.labels, [0, 4])]
+    images, labels = data.masks[..., None].astype("float32"), (data.labels == 4).astype("int32")
+    seen, maps, changes = images[:COUNT], {}, {}
+    for kind in ("conventional", "1-Lipschitz"):
+        network = silhouettes_network(kind, images[200:], labels[200:])
+        certified = LipschitzCertificate(network).certify(images[:200], labels[:200])
+        print(f"{kind}: {np.mean(certified.correct):.2f} right, median radius {np.median(certified.radii):.2f}")
+        maps[f"gradient, {kind}"] = Saliency(network, progress=False).explain(seen, labels[:COUNT]).maps
+        other = TransportCounterfactuals(network, strength=3.0, progress=False).explain(seen)
+        changes[f"change, {kind}"] = other.images - seen
+    titles = [("disc", "star")[label] for label in labels[:COUNT]]
+    save(plot_comparison(seen, {**maps, **changes}, titles=titles, size=1.3).figure, folder, "lipschitz.png")
+
+
+def silhouettes_network(kind: str, images, labels):
+    """A small network that tells discs from stars."""
+    keras.utils.set_random_seed(SEED)
+    layers = keras.layers
+    network = keras.Sequential(
+        [
+            keras.Input((32, 32, 1)),
+            layers.Conv2D(16, 5, padding="same", activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(32, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(4),
+            layers.Flatten(),
+            layers.Dense(64, activation="relu"),
+            layers.Dense(2),
+        ]
+    )
+    loss, rate = keras.losses.SparseCategoricalCrossentropy(from_logits=True), 1e-3
+    if kind == "1-Lipschitz":
+        network = to_lipschitz(network, maxiter_bjorck=6)
+        loss, rate = SoftHKR(alpha=5.0, min_margin=0.5, temperature=10.0), 1e-2
+    network.compile(keras.optimizers.Adam(rate), loss)
+    network.fit(images, labels, batch_size=64, epochs=10, verbose=0)
+    return network
 
 
 def leaderboard(model, data):

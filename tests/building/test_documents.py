@@ -32,6 +32,7 @@ EXAMPLES = (
     "docs/how-to/algorithmic_stability.md",
     "docs/how-to/verified_maps.md",
     "docs/how-to/harmonize.md",
+    "docs/how-to/lipschitz.md",
 )
 
 

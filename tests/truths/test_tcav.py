@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tests.truths.concept_models import ATOMS, CELL, HEAD, pictures, planted
 from xsparks.concepts import TCAV, concept_activation_vector
+from xsparks.core.randomness import generator
 
 X = pictures(90, seed=1)
 pytestmark = pytest.mark.filterwarnings("ignore::xsparks.models.access.Notice")
@@ -40,9 +41,33 @@ def test_the_vector_separates_and_has_length_one():
         concept_activation_vector(rows[:200] + away, rows[200:]).vector,
         atol=1e-3,
     )
+    # So much regularization leaves the difference of the means, whatever the spread.
+    wide = rows * [1, 1, 9, 1, 1] + np.repeat([[1.0], [0.0]], 200, axis=0) * [1, 0, 6, 0, 0]
+    apart = wide[:200].mean(0) - wide[200:].mean(0)
+    near, strong = (
+        concept_activation_vector(wide[:200], wide[200:], share).vector @ apart / np.linalg.norm(apart)
+        for share in (1e-3, 1e6)
+    )
+    assert strong > 0.9 > near
+    # Of so many directions one always separates what it was found from.
+    narrow = draw.normal(size=(60, 200))
+    assert concept_activation_vector(narrow[:30], narrow[30:]).accuracy < 0.9
     for change in ({"regularization": 100.0}, {"seed": 1}, {"draw": 1}):
         other = concept_activation_vector(rows[:200] + away, rows[200:], **change).vector
         assert not np.allclose(other, concept_activation_vector(rows[:200] + away, rows[200:]).vector), change
+
+
+def test_each_run_has_two_sets_of_random_images_that_share_none():
+    test = tcav(runs=3, seed=4, regularization=0.5).fit(examples(0), X)
+    cut = keras.Model(test.model.input, test.model.get_layer("cut").output)
+    known, others = (np.asarray(cut(each)).mean(axis=(1, 2)) for each in (examples(0), X))
+    for run in range(3):
+        drawn = others[generator(4, 359, run).permutation(90)]
+        first, second = drawn[:20], drawn[20:40]
+        for found, rows in ((test.vectors_, known), (test.random_vectors_, second)):
+            wanted = concept_activation_vector(rows, first, 0.5, 4, run)
+            np.testing.assert_allclose(found[run].vector, wanted.vector, atol=1e-4)
+            assert found[run].accuracy == wanted.accuracy
 
 
 def test_on_an_affine_head_the_sensitivity_is_the_slope_along_the_vector():
@@ -77,8 +102,9 @@ def test_a_flattened_layer_on_a_curved_head_against_a_slow_twin():
 
 
 def test_chance_is_told_from_a_concept():
-    concept = tcav(runs=12).fit(examples(0), X).evaluate(X[:7], 0)
-    assert concept.p_value < 0.05
+    test = tcav(runs=12).fit(examples(0), X)
+    # A concept may speak for a class or against it.
+    assert test.evaluate(X[:7], 0).p_value < 0.05 and test.evaluate(X[:7], 1).p_value < 0.05
     chance = tcav(runs=12).fit(pictures(20, seed=5), X).evaluate(X[:7], 0)
     assert chance.p_value > 0.05 and chance.accuracy.mean() < 0.75
 
@@ -89,6 +115,10 @@ def test_options_data_and_batches():
         other = tcav(**change).fit(examples(0), X)
         assert not np.allclose(other.vectors_[0].vector, plain.vectors_[0].vector), change
     assert len(tcav(runs=3).fit(examples(0), X).vectors_) == 3
+    again = tcav().fit(examples(1), X)
+    again.evaluate(X[:7])
+    again.fit(examples(0), X)
+    np.testing.assert_allclose(again.evaluate(X[:7]).sensitivities, plain.evaluate(X[:7]).sensitivities, atol=1e-6)
     small = tcav(batch_size=4).fit(tf.data.Dataset.from_tensor_slices(examples(0)).batch(3), list(X))
     np.testing.assert_allclose(small.vectors_[0].vector, plain.vectors_[0].vector, atol=1e-4)
     wanted = plain.evaluate(X[:7])

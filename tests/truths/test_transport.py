@@ -36,6 +36,7 @@ def test_counterfactuals_of_a_linear_model_land_on_the_boundary() -> None:
     found = TransportCounterfactuals(linear(), strength=1.0).explain(ROWS)
     rows, values = np.arange(9), logits(linear(), ROWS)
     np.testing.assert_array_equal(found.predicted, values.argmax(1))
+    np.testing.assert_array_equal(found.toward, values.argsort(1)[:, 1])
     at = logits(linear(), found.boundary)
     np.testing.assert_allclose(at[rows, found.predicted], at[rows, found.toward], atol=2e-5)
     np.testing.assert_allclose(found.images, found.boundary)
@@ -52,8 +53,11 @@ def test_beyond_the_boundary_it_is_the_other_class() -> None:
     assert not near.valid[other].any() and far.valid.mean() > near.valid.mean()
     np.testing.assert_allclose(far.distances, near.distances * 3 / 0.9, rtol=1e-4)
     assert (far.distances[~other] == 0).all() and far.valid[~other].all()
-    several = TransportCounterfactuals(linear()).explain(ROWS, toward=np.arange(9) % 3)
-    np.testing.assert_array_equal(several.toward, np.arange(9) % 3)
+    many, asked = np.random.default_rng(1).normal(size=(300, 3)).astype("float32"), np.arange(300) ** 2 % 3
+    several = TransportCounterfactuals(linear()).explain(many, toward=asked)
+    np.testing.assert_array_equal(several.toward, asked)
+    one = TransportCounterfactuals(linear()).explain(many[280:281], toward=asked[280])
+    np.testing.assert_allclose(several.images[280:281], one.images, atol=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +73,10 @@ def test_counterfactuals_of_a_lipschitz_network_are_valid_near_and_real(trained:
     x = images(96)[0][:24]
     found = TransportCounterfactuals(trained, strength=1.5).explain(x, reference=images(96)[0])
     assert found.valid.mean() > 0.9 and found.realism is not None
+    np.testing.assert_array_equal(found.reached, logits(trained, found.images).argmax(1))
+    rows, before, at = np.arange(24), logits(trained, x), logits(trained, found.boundary)
+    margins, left = (each[rows, found.predicted] - each[rows, found.toward] for each in (before, at))
+    assert (np.abs(left) <= 1e-3 * margins)[found.valid].all()
     radii = lipschitz.LipschitzCertificate(trained).certify(x).radii
     assert (found.distances / 1.5 >= 0.999 * radii).all()
     known = images(96)[0].reshape(96, -1)

@@ -179,8 +179,8 @@ class TransportCounterfactuals(OnModel):
         answered = queries.score_and_gradient(bound, _lead, carry["point"], targets)
         lead = answered["score"]
         first = tf.where(index == 0, lead, carry["first"])
-        # Of a class that leads already nothing has to change.
-        done = carry["done"] | (tf.abs(lead) <= _THERE * tf.abs(first)) | ((index == 0) & (lead <= 0))
+        # Toward the class that it is of there is no lead, and nothing has to change.
+        done = carry["done"] | (tf.abs(lead) <= _THERE * tf.abs(first))
         moved = carry["point"] - to_zero(lead, answered["gradient"])
         kept = tf.reshape(done, (-1, *[1] * (len(moved.shape) - 1)))
         return {"point": tf.where(kept, carry["point"], moved), "first": first, "done": done}
