@@ -75,16 +75,25 @@ def convolutional_cifar10() -> keras.Model:
     return convolutional(CIFAR10, 0.3)
 
 
+def dense_lipschitz() -> keras.Model:
+    """The dense network with constrained kernels, and GroupSort in place of ReLU."""
+    from xsparks import lipschitz
+
+    return lipschitz.to_lipschitz(dense(), maxiter_bjorck=6)
+
+
 class Recipe(NamedTuple):
-    """How a network is made."""
+    """How a network is made; one whose layers are constrained is trained by SoftHKR, and kept in plain layers."""
 
     build: Callable[[], keras.Model]
     pictures: str
     epochs: int
+    constrained: bool = False
 
 
 RECIPES = {
     "mnist_dense": Recipe(dense, "mnist", 8),
+    "mnist_lipschitz": Recipe(dense_lipschitz, "mnist", 8, constrained=True),
     "mnist_conv": Recipe(convolutional, "mnist", 3),
     "mnist_normalised": Recipe(normalised, "mnist", 2),
     "mnist_residual": Recipe(residual, "mnist", 2),
@@ -113,17 +122,26 @@ def pictures_of(name: str, part: str) -> tuple[np.ndarray, np.ndarray]:
 
 def trained(name: str, folder: Path) -> keras.Model:
     """A network of these, trained unless it is in the folder."""
-    path = folder / f"{name}.keras"
+    path, recipe = folder / f"{name}.keras", RECIPES[name]
+    if recipe.constrained:
+        # Its layers are known to Keras, and their bounds to EVA, once this is imported.
+        from xsparks import lipschitz
     if path.exists():
         return keras.models.load_model(path)
     keras.utils.set_random_seed(0)
-    recipe = RECIPES[name]
     model, (images, labels) = recipe.build(), pictures_of(recipe.pictures, "train")
-    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    loss, optimizer = keras.losses.SparseCategoricalCrossentropy(from_logits=True), "adam"
+    if recipe.constrained:
+        # As in lipschitz.py beside this file.
+        loss = lipschitz.SoftHKR(alpha=5.0, min_margin=0.5, temperature=10.0)
+        rate: Any = keras.optimizers.schedules.CosineDecay(5e-3, recipe.epochs * -(-len(images) // 128), alpha=1e-3)
+        optimizer = keras.optimizers.Adam(rate)
+    model.compile(optimizer, loss, metrics=["accuracy"])
     start = time.perf_counter()
     model.fit(images, labels, batch_size=128, epochs=recipe.epochs, verbose=0)
     accuracy = model.evaluate(*pictures_of(recipe.pictures, "test"), batch_size=500, verbose=0)[1]
     folder.mkdir(parents=True, exist_ok=True)
+    model = lipschitz.vanilla_model(model) if recipe.constrained else model
     model.save(path)
     print(
         f"{name}: {100 * accuracy:.1f} % of the test set, {time.perf_counter() - start:.0f} s of training", flush=True

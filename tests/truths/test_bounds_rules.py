@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 from keras import layers, ops
 
 from tests.truths.bound_models import SHAPE, logits, points, weighted
-from xsparks.models.bounds import Box, Largest, Rectified, Sorted, curves, intersection, read_network, register_bound
+from xsparks import lipschitz
+from xsparks.models.bounds import (
+    Box,
+    Largest,
+    Length,
+    Rectified,
+    Sorted,
+    curves,
+    intersection,
+    read_network,
+    register_bound,
+)
 from xsparks.models.bounds.curves import Curve
 
 IMAGE, VECTOR, SERIES, VOLUME = SHAPE, (6,), (7, 3), (4, 5, 3, 2)
@@ -50,6 +61,10 @@ LINEAR: dict[str, tuple[Any, tuple[int, ...]]] = {
     "average of layers": (lambda x: layers.Average()([x, layers.Dense(2)(x)]), IMAGE),
     "constants": (lambda x: (1.0 - 2.0 * x) / 3.0 + np.linspace(-1, 1, 14, dtype="float32").reshape(7, 2), IMAGE),
     "operations": (lambda x: ops.transpose(ops.pad(x, ((0, 0), (1, 0), (0, 0), (0, 0))), (0, 2, 1, 3))[:, 1:], IMAGE),
+    "weighted mean": (lambda x: lipschitz.LipschitzResidual()([x, layers.Dense(2)(x)]), IMAGE),
+    "scaled average": (lambda x: lipschitz.ScaledAveragePooling2D(2)(x), IMAGE),
+    "places into channels": (lambda x: lipschitz.InvertibleDownSampling((2, 2))(x), (6, 4, 2)),
+    "channels into places": (lambda x: lipschitz.InvertibleUpSampling((2, 2))(layers.Dense(8)(x)), IMAGE),
     "sums of axes": (lambda x: ops.concatenate([ops.mean(x, axis=1), -ops.sum(x, axis=2)], axis=1), IMAGE),
 }
 BENT: dict[str, tuple[Any, tuple[int, ...]]] = {
@@ -88,6 +103,16 @@ BENT: dict[str, tuple[Any, tuple[int, ...]]] = {
     "smallest along an axis": (lambda x: ops.min(x, axis=-1, keepdims=True), IMAGE),
     "sorted pairs": (lambda x: ops.sort(ops.reshape(x, (-1, 3, 2)), axis=-1), VECTOR),
     "sorted": (lambda x: ops.sort(x, axis=1), SERIES),
+    "GroupSort2": (lambda x: lipschitz.GroupSort2()(x), IMAGE),
+    "GroupSort as an activation": (lambda x: layers.Dense(6, activation=lipschitz.GroupSort(n=3))(x), VECTOR),
+    "FullSort, stretched": (lambda x: lipschitz.FullSort(k_coef_lip=0.5)(x), SERIES),
+    "both halves": (lambda x: lipschitz.MaxMin()(x), IMAGE),
+    "both halves, channels first": (lambda x: lipschitz.MaxMin(data_format="channels_first")(x), IMAGE),
+    "length of windows": (lambda x: lipschitz.ScaledL2NormPooling2D((2, 3))(x), IMAGE),
+    "length of windows, channels first": (
+        lambda x: lipschitz.ScaledL2NormPooling2D(2, data_format="channels_first", k_coef_lip=0.5)(x), (2, 5, 4),
+    ),
+    "length of channels": (lambda x: lipschitz.ScaledGlobalL2NormPooling2D(k_coef_lip=2.0)(x), IMAGE),
 }  # fmt: skip
 ADAPTIVE = {
     "adaptive maximum": (lambda x: layers.AdaptiveMaxPooling2D((3, 2))(x), IMAGE),
@@ -177,6 +202,14 @@ def test_a_linear_rule_is_exact_and_adjoint(name: str) -> None:
         reached = sum(summed(abs(each)) for each in slopes)
         found = tf.reshape(node.rule.interval([Box(0 * each, each) for each in radii]).radius, (1, -1))[:, :5]
         np.testing.assert_allclose(found, reached, rtol=1e-4, atol=1e-5)
+
+
+def test_the_lines_of_a_length_touch_it_where_the_box_is_a_point() -> None:
+    centre = tf.constant([[3.0, 4.0, 0.0]])
+    for radius in (0.0, 0.01, 1.0):
+        upper, above, lower, below = (each.numpy() for each in Length().relax([Box(centre, radius * tf.ones((1, 3)))]))
+        at_centre = upper[0] @ centre.numpy()[0] + above[0], lower[0] @ centre.numpy()[0] + below[0]
+        np.testing.assert_allclose(at_centre, [[np.sqrt(25 + 3 * radius**2)], [5.0]], rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", BENT)

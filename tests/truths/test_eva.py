@@ -14,6 +14,7 @@ from keras import layers
 
 from tests import models
 from tests.truths.bound_models import CLASSES, SHAPE, attacked, bounded, convolutional, dense, logits, samples, weighted
+from xsparks import lipschitz
 from xsparks.attributions import EVA, Saliency, sufficient_cells
 from xsparks.attributions.eva_options import cells_of_places
 from xsparks.core.layout import Layout
@@ -322,6 +323,27 @@ def test_it_ranks_a_patch_that_the_model_reads_before_all_others() -> None:
         maps = eva(model, mode=mode, grid_size=3).explain(x)
         assert (flat(maps).argmax(axis=1) == 5).all()
         np.testing.assert_allclose(np.delete(flat(maps), 5, axis=1), 0, atol=1e-4)
+
+
+def test_a_1_lipschitz_network_is_read_and_its_bounds_stay_tight() -> None:
+    """Each logit of it moves by no more than the input, so that a margin moves by no more than twice that."""
+    plain = [layers.Conv2D(4, 3, padding="same", activation="relu"), layers.Flatten()]
+    plain += [layers.Dense(12, activation="relu"), layers.Dense(CLASSES)]
+    model = lipschitz.to_lipschitz(keras.Sequential([keras.Input(SHAPE), *plain]))
+    kinds = [type(getattr(layer, "activation", None)).__name__ for layer in model.layers]
+    assert kinds.count("GroupSort2") == 2
+    x = samples(model, 4)
+    own = eva(model, norm="2", box="symmetric", epsilon=0.1).explain(x)
+    moved = own.overlap - own.margin
+    assert (own.attack <= own.overlap + 1e-5).all() and (moved <= 2 * 0.1 + 1e-4).all() and (moved > 0.01).all()
+    exported = eva(lipschitz.vanilla_model(model), norm="2", box="symmetric", epsilon=0.1).explain(x)
+    np.testing.assert_allclose(exported.overlap, own.overlap, atol=1e-4)
+    np.testing.assert_allclose(exported.values, own.values, atol=1e-4)
+    # In a box, where sorting is open, every point stays below the bound.
+    wide = eva(model, epsilon=0.3).explain(x)
+    highest = attacked(model, np.maximum(x - 0.3, 0), np.minimum(x + 0.3, 1))
+    for position, target in enumerate(wide.targets):
+        assert np.delete(highest[position, :, target], target).max() <= wide.overlap[position] + 1e-5
 
 
 def test_slopes_run_in_a_graph_as_on_the_host() -> None:

@@ -13,6 +13,7 @@ from .elementwise import Rectified as Rectified
 from .groups import Group as Group
 from .groups import Largest as Largest
 from .groups import Sorted as Sorted
+from .lengths import Length as Length
 from .linear import Kernel as Kernel
 from .linear import Linear as Linear
 from .linear import Monotone as Monotone
