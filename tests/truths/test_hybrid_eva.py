@@ -51,7 +51,7 @@ def margins(values: np.ndarray, target: int) -> np.ndarray:
     return np.delete(values - values[..., target : target + 1], target, axis=-1).max(axis=-1)
 
 
-def twin(model: Any, x: np.ndarray, target: int, variant: str, number: int = 64) -> dict[str, Any]:
+def twin(model: Any, x: np.ndarray, target: int, variant: str, seed: int, radius: float) -> dict[str, Any]:
     """The map of one input with a linear end, sample by sample and box by box."""
     layer = model.get_layer("cut")
     lower_part = keras.Model(model.inputs, layer.output)
@@ -59,19 +59,20 @@ def twin(model: Any, x: np.ndarray, target: int, variant: str, number: int = 64)
     centre = lower_part(x[None]).numpy()[0]
     rival = int(np.argsort(np.where(np.arange(CLASSES) == target, -np.inf, centre @ kernel + bias))[-1])
     slope = kernel[:, rival] - kernel[:, target]
-    pairs = number // 2
+    pairs = 32
     directions = []
     for pair in range(pairs // 2):
-        signs = np.sign(tf.random.stateless_uniform(centre.shape, (7919, pair), -1.0, 1.0).numpy())
+        signs = np.sign(tf.random.stateless_uniform(centre.shape, (7919 + seed, pair), -1.0, 1.0).numpy())
         given = tf.constant(x[None])
         with tf.GradientTape() as tape:
             tape.watch(given)
             summed = tf.reduce_sum(lower_part(given) * (slope if pair == 0 else slope * signs))
         found: Any = tape.gradient(summed, given)
         directions.append(found.numpy()[0])
-    directions += [normal_noise(Layout(SHAPE), 0, tf.constant([pair])).numpy()[0] for pair in range(pairs // 2, pairs)]
+    drawn = normal_noise(Layout(SHAPE), seed, tf.range(pairs // 2, pairs)).numpy()
+    directions += list(drawn)
     cells = np.broadcast_to(cells_of_places(GRID, Layout(SHAPE)), SHAPE)
-    low, high = np.maximum(x - RADIUS, 0), np.minimum(x + RADIUS, 1)
+    low, high = np.maximum(x - radius, 0), np.minimum(x + radius, 1)
     spans: Any = {half: [[centre] for _ in range(7)] for half in (0, 1)}
     for pair, towards in enumerate(directions):
         for sign in (1, -1):
@@ -103,16 +104,20 @@ def twin(model: Any, x: np.ndarray, target: int, variant: str, number: int = 64)
     }
 
 
-@pytest.mark.parametrize("variant", ["release", "freeze"])
-def test_it_is_what_a_slow_twin_finds_sample_by_sample(variant: str) -> None:
+@pytest.mark.parametrize("variant, seed, radius", [("release", 0, RADIUS), ("freeze", 3, 0.5)])
+def test_it_is_what_a_slow_twin_finds_sample_by_sample(variant: str, seed: int, radius: float) -> None:
     model = network()
     x = samples(model, 2)
-    maps = hybrid(model, variant=variant, split_layer="cut").explain(x, [1, 2])
+    maps = hybrid(model, variant=variant, seed=seed, epsilon=radius, split_layer="cut").explain(x, [1, 2])
     for position, target in enumerate((1, 2)):
-        truth = twin(model, x[position], target, variant)
+        truth = twin(model, x[position], target, variant, seed, radius)
         np.testing.assert_allclose(flat(maps)[position], truth["map"], rtol=1e-3, atol=2e-3)
         np.testing.assert_allclose(maps.overlap[position], truth["overlap"], rtol=1e-3, atol=1e-3)
-        np.testing.assert_allclose(maps.agreement[position], truth["agreement"], atol=0.15)
+        np.testing.assert_allclose(maps.agreement[position], truth["agreement"], atol=0.02)
+        # In a wide box draws matter, so that what is a replicate of what can be seen.
+        assert truth["agreement"] < 1 or variant == "release"
+        assert maps.negative[position] == pytest.approx((truth["map"] < 0).mean())
+    np.testing.assert_allclose(maps.gap, maps.overlap - maps.attack, rtol=1e-5)
     assert maps.guarantee == "sampled" and "certified" not in maps.extras
     np.testing.assert_allclose(maps.coverage, 1 - 2 / 17, atol=1e-4)
 
@@ -168,6 +173,36 @@ def test_inputs_whose_replicates_disagree_have_no_map_and_that_is_said() -> None
     np.testing.assert_array_equal(some.refused, every.agreement < least)
     assert not some.values[some.refused].any() and not every.refused.any()
     np.testing.assert_allclose(some.values[~some.refused], every.values[~some.refused], rtol=1e-5)
+
+
+def test_the_input_itself_lies_in_every_box() -> None:
+    """A layer whose answer is largest at the input: of the vertices alone the box would not hold it."""
+    inputs = keras.Input((6,))
+    away = layers.Dense(1, use_bias=False, name="cut")(keras.ops.abs(inputs - 0.5))
+    model = keras.Model(inputs, layers.Dense(2)(away))
+    model.get_layer("cut").set_weights([-np.ones((6, 1))])
+    model.layers[-1].set_weights([np.array([[0.0, 1.0]]), np.array([1.0, 0.0])])
+    # Not where the slope is zero, or samples along it were the input, too.
+    maps = hybrid(model, grid_size=12).explain(np.full((1, 6), 0.501, "float32"), 0)
+    np.testing.assert_allclose(maps.values, 0, atol=1e-4)
+    np.testing.assert_allclose(maps.overlap, maps.margin, atol=1e-4)
+
+
+def test_an_attack_that_leaves_the_box_is_told() -> None:
+    """A bump between the input and the vertices, which steps of an attack meet and no sample does."""
+    inputs = keras.Input((4,))
+    distance = keras.ops.sum(keras.ops.abs(inputs - 0.5), axis=-1, keepdims=True)
+    # 1.5 at a sum of .3, which is less than the .4 of a vertex; the first step ends at one, later ones come back.
+    bump = 1.5 - 15.0 * keras.ops.abs(distance - 0.3)
+    cut = layers.Dense(1, use_bias=False, name="cut")(bump)
+    model = keras.Model(inputs, layers.Dense(2)(cut))
+    model.get_layer("cut").set_weights([np.ones((1, 1))])
+    model.layers[-1].set_weights([np.array([[0.0, 1.0]]), np.array([1.0, 0.0])])
+    x = np.full((1, 4), 0.5, "float32") + np.array([[0.001, -0.001, 0.002, 0.001]], "float32")
+    with pytest.warns(Notice, match="an attack left the sampled box of 1 of 1 inputs"):
+        strong = hybrid(model, grid_size=12, attack_steps=20).explain(x, 0)
+    weak = hybrid(model, grid_size=12, attack_steps=2).explain(x, 0)
+    assert strong.gap[0] < -0.1 and strong.attack[0] > weak.attack[0] + 0.1
 
 
 def test_a_small_radius_is_found_to_first_order() -> None:
