@@ -1,14 +1,15 @@
-"""The tables of the EVA paper, smaller: every box, variant and bound of EVA beside ten other methods and controls.
+"""The tables of the EVA paper, smaller: every box, variant and bound of EVA beside other methods and controls.
 
 python benchmarks/eva.py train [STUDY ...]                        # the networks, seconds to minutes
 python benchmarks/eva.py estimate [STUDY ...] [--pictures N]      # passes, before anything is run
 python benchmarks/eva.py run [STUDY ...] [--pictures N] [--methods PATTERN] [--batch N]
 python benchmarks/eva.py table [STUDY ...]                        # of what is finished, in Markdown
 
-Without names both studies: `mnist_dense` (500 pictures) and `cifar10_conv` (100). Kept in --out are the networks, the
-maps of each method by parts of 50 pictures, and its row, so that a run that was stopped goes on; with more pictures
-only maps that are new are made, and all are measured. --methods is a pattern searched for in the names, such as
-"own$|^Saliency". Means and intervals, one line a method, go to --out/STUDY.jsonl.
+Without names all studies: `mnist_dense` (500 pictures), `mnist_lipschitz` (500), which is the same network made
+1-Lipschitz, and `cifar10_conv` (100). Kept in --out are the networks, the maps of each method by parts of 50 pictures,
+and its row, so that a run that was stopped goes on; with more pictures only maps that are new are made, and all are
+measured. --methods is a pattern searched for in the names, such as "own$|^Saliency". Means and intervals, one line a
+method, go to --out/STUDY.jsonl.
 
 Explained is the predicted class, on the first pictures of the test set that the network classifies rightly, in [0, 1].
 Seconds are of calls after the first, so that no compilation is in them.
@@ -60,7 +61,11 @@ class Study(NamedTuple):
     radius: float
 
 
-STUDIES = {"mnist_dense": Study(500, 0.1), "cifar10_conv": Study(100, 4 / 255)}
+STUDIES = {
+    "mnist_dense": Study(500, 0.1),
+    "mnist_lipschitz": Study(500, 0.1),
+    "cifar10_conv": Study(100, 4 / 255),
+}
 
 
 def eva_rows(radius: float) -> dict[str, dict[str, Any]]:
@@ -92,6 +97,9 @@ def methods(study: str, model: keras.Model, batch: int, pattern: str) -> dict[st
         "HSICAttribution": attributions.HSICAttribution,
         "KernelSHAP": attributions.KernelSHAP,
     }
+    for box, robustness in (("clipped", "overlap"), ("remove", "overlap"), ("clipped", "distance")):
+        options = {"grid_size": GRID, "value_range": (0.0, 1.0), "samples": 256, "box": box, "robustness": robustness}
+        made[f"GreedyAO {box} {robustness}"] = partial(attributions.GreedyAO, **options)
     if study == "cifar10_conv":
         made |= {"GradCAM": attributions.GradCAM, "GradCAMPP": attributions.GradCAMPP}
     blind = [PictureAlone, partial(PictureAlone, inverted=True), metrics.RandomMap]

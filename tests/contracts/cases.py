@@ -21,6 +21,7 @@ STRIPES = np.repeat(np.arange(8) * 8 // 11, 12).reshape(8, 12) * 3
 QUICK: dict[str, dict[str, Any]] = {
     "EVA": {"grid_size": (2, 3), "epsilon": 0.05, "bounds": "crown_ibp", "attack_steps": 3},
     "ExpectedGradients": {"references": models.images(3, seed=9), "samples": 4},
+    "GreedyAO": {"grid_size": (2, 3), "samples": 12, "round_share": 0.4, "attack_steps": 2},
     "HSICAttribution": {"samples": 24, "grid_size": (2, 3), "permutations": 9},
     "HybridEVA": {"grid_size": (2, 3), "epsilon": 0.05, "attack_steps": 3, "least_agreement": -1},
     "IntegratedGradients": {"steps": 4},
@@ -39,6 +40,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"bounds": "crown", "mode": "shared_bounds", "variant": "release"},
         {"epsilon": "auto", "search_steps": 10, "mode": "exact", "bounds": "ibp", "box": "remove"},
     ],
+    "GreedyAO": [{"robustness": "distance", "variant": "freeze", "bisections": 2}],
     "HSICAttribution": [{"bandwidth": "outputs", "permutations": 0, "perturbation": "blur"}],
     "IntegratedGradients": [{"baseline": "mean", "quadrature": "trapezoid"}],
     "KernelSHAP": [{"segments": STRIPES}],

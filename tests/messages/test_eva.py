@@ -50,7 +50,7 @@ def test_options_out_of_range(kind: type[Exception], options: dict[str, Any], te
 def test_an_operator_of_ones_own() -> None:
     says(
         ModelError,
-        "`EVA`: verified bounds are those of margins between classes, operator='classification', got "
+        "`EVA`: the overlap is one of margins between classes, operator='classification', got "
         "operator='regression'. Use a method that needs no layer, such as SobolAttribution.",
         lambda: eva(operator="regression").explain(X, 0),
     )

@@ -69,6 +69,13 @@ def test_the_graph_driver_gives_what_the_host_driver_gives():
     np.testing.assert_allclose(in_graph(x, targets), engine.run(dimmed(), x, targets), atol=1e-5)
 
 
+def test_passes_within_a_query_are_counted_and_shown():
+    seen = []
+    plan = dimmed(passes=3)
+    engine_on(models.convolutional(), 4).run(plan, models.images(2), np.zeros(2, np.int32), progress=seen.append)
+    assert plan.variants == 3 * dimmed().variants == 21 and sum(seen) == 2 * 21
+
+
 @pytest.mark.parametrize("driver", ["host", "graph"])
 def test_a_count_that_depends_on_the_sample(driver):
     counts = tf.constant([1, 3, 7])
@@ -284,7 +291,8 @@ def test_a_final_softmax_is_found_wherever_it_stands(kind):
         logits = model.layers[-2](x * 2.0)
     elif kind == "subclassed":
         model = models.Subclassed()
-        logits = tf.reduce_sum(model.backbone(x) ** 2, -1, keepdims=True) * tf.ones((1, models.CLASSES))
+        model(x)
+        logits = tf.matmul(model.backbone(x) ** 2, model.last.kernel)
     else:
         inputs = keras.Input(models.SHAPE)
         inner = models.convolutional()

@@ -12,6 +12,9 @@ from .forgrad import FORGrad as FORGrad
 from .gradcam import GradCAM as GradCAM
 from .gradcam_pp import GradCAMPP as GradCAMPP
 from .gradient_input import GradientInput as GradientInput
+from .greedy_ao import GreedyAO as GreedyAO
+from .greedy_attacks import DistanceAttack as DistanceAttack
+from .greedy_attacks import OverlapAttack as OverlapAttack
 from .guided_backprop import GuidedBackprop as GuidedBackprop
 from .hsic import HSICAttribution as HSICAttribution
 from .hybrid_eva import HybridEVA as HybridEVA

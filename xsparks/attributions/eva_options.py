@@ -52,7 +52,7 @@ def check_classifier(explainer: Explainer, outputs: Any) -> None:
     if not hasattr(outputs, "shape") or len(outputs.shape) != 2 or (outputs.shape[1] or 0) < 2:
         expected, received = "the model must decide between at least 2 classes", outputs_in_words(outputs)
     elif explainer.engine.operator is not OPERATORS["classification"]:
-        expected = "verified bounds are those of margins between classes, operator='classification'"
+        expected = "the overlap is one of margins between classes, operator='classification'"
         received = f"operator={explainer.operator!r}"
     else:
         return

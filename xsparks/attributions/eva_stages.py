@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from ..engine import Bound, Loop, Plan, queries, reducers
 from ..models.bounds import Family, certain
-from ..perturbations.attack_steps import euclidean_step
+from ..perturbations.attack_steps import box_step, euclidean_step
 
 # Stands for no bound yet, and for classes that are no rivals: finite, so that differences stay numbers.
 NONE = 1e30
@@ -49,6 +49,7 @@ def opening(
     epsilon: float | str,
     norm: str,
     valid: tuple[float, float] | str | None,
+    gradient: bool = False,
 ) -> Plan:
     """The margin of the input as it is, its valid range, and the first radius: `Given` of the bounds that follow.
 
@@ -58,17 +59,20 @@ def opening(
     epsilon : the radius, or `"auto"`, whose search begins where a linear model would have an overlap.
     norm : of the radius.
     valid : the valid range, `"input"` for that of the values of each input, None for any value.
+    gradient : whether that of the margin is handed over, too.
     """
 
     def query(bound: Bound, operator: Any, drawn: Any, targets: Any) -> Any:
         found = queries.score_and_gradient(bound, margin, drawn, targets)
         flat = tf.reshape(found["gradient"], (-1, math.prod(shape)))
         slope = tf.norm(flat, ord=1 if norm == "inf" else 2, axis=1)
-        return {"margin": found["score"], "slope": slope, "rivals": tf.cast(rivals(targets, classes), tf.float32)}
+        values = {"margin": found["score"], "slope": slope, "rivals": tf.cast(rivals(targets, classes), tf.float32)}
+        return {**values, "gradient": found["gradient"]} if gradient else values
 
     def start(x: Any, side: Any) -> Any:
         tables = {name: reducers.table(1)(x, side) for name in ("margin", "slope")}
-        return {**tables, "rivals": reducers.table(1, classes)(x, side)}
+        tables["rivals"] = reducers.table(1, classes)(x, side)
+        return {**tables, "gradient": reducers.table(1, *shape)(x, side)} if gradient else tables
 
     def finish(state: Any, x: Any, side: Any) -> Given:
         found = {name: table[:, 0] for name, table in state.items()}
@@ -85,6 +89,8 @@ def opening(
         }
         if valid is not None:
             given["valid_range"] = (low, high)
+        if gradient:
+            given["gradient"] = found["gradient"]
         reach = tf.where(high > low, high - low, 1.0)
         if norm == "2":
             reach *= math.sqrt(math.prod(shape))
@@ -180,8 +186,7 @@ def attack(family: Family, norm: str, steps: int, finish: Callable[[Given, Any],
             radius = carry["given"]["epsilon"]
             change = euclidean_step(x, carry["change"], -found["gradient"], True, 2 * radius * share, radius, low, high)
         else:
-            moved = x + carry["change"] + (high - low) * share * tf.sign(found["gradient"])
-            change = tf.clip_by_value(moved, low, high) - x
+            change = box_step(x, carry["change"], found["gradient"], share, low, high)
         return {**carry, "change": change, "highest": tf.maximum(carry["highest"], found["score"])}
 
     return Loop(

@@ -208,9 +208,13 @@ class Engine:
         number = length(inputs)
         counts = steps["count"](inputs, side).numpy() if callable(plan.count) else np.full(number, plan.count)
         active, answers = np.arange(number), Answers()
+
+        def shown(items: int) -> None:
+            progress(items * plan.passes)
+
         for finished in range(plan.rounds):
             sample, index = work_items(counts[active], finished)
-            state = self._run_round(steps, state, inputs, targets, side, sample, index, progress)
+            state = self._run_round(steps, state, inputs, targets, side, sample, index, shown)
             last = finished + 1 == plan.rounds
             leaving = (
                 np.ones(len(active), bool) if last else steps["done"](state, side, tf.constant(finished + 1)).numpy()

@@ -95,6 +95,7 @@ class Plan:
         item, instead of a copy for each item: for side information that is large and of which an item needs a part.
     backward : whether the query takes a gradient.
     most : the largest count, where `count` is a function.
+    passes : how often the query of one variant asks the model: the steps of an attack within it.
     """
 
     count: int | Callable[[Any, Tree], Any]
@@ -109,11 +110,12 @@ class Plan:
     whole_side: bool = False
     backward: bool = False
     most: int = 1
+    passes: int = 1
 
     @property
     def variants(self) -> int:
-        """Variants of a sample, at most."""
-        return self.rounds * (self.count if isinstance(self.count, int) else self.most)
+        """Variants of a sample, at most, each as often as its query asks the model."""
+        return self.passes * self.rounds * (self.count if isinstance(self.count, int) else self.most)
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,9 @@ import tensorflow as tf
 
 from ..core.layout import Layout
 from ..engine import Bound, Loop, Plan, queries, reducers
-from ..perturbations.attack_steps import euclidean_length, euclidean_step
+from ..perturbations.attack_steps import euclidean_length
 from ..perturbations.orderings import importance_ranks
-
-# By how much a radius grows or shrinks until a change is found within one and none within another.
-_BRACKET = 10.0
-# No change shorter than this fraction of the image is looked for; so many brackets lie between it and the image.
-_SHORTEST, _MOST_BRACKETS = 1e-6, 8
+from ..perturbations.radius_search import Limits, RadiusSearch
 
 Carry = dict[str, Any]
 
@@ -27,10 +23,9 @@ Carry = dict[str, Any]
 class ShortestChange:
     """How long is the shortest change of some pixels, chosen by a map, that changes what the model decides?
 
-    Projected gradient descent within a radius, in a search over the radius: by factors of 10 until a change is found
-    within one and none within another, and then by halving in the logarithm. Levels go from few free pixels to many,
-    as a change of fewer pixels is one of more pixels too: the shortest change of one level is where the search of the
-    next begins, and distances never rise. Each sample goes at its own pace, one forward and backward pass a step.
+    A `RadiusSearch` for each level. Levels go from few free pixels to many, as a change of fewer pixels is one of more
+    pixels too: the shortest change of one level is where the search of the next begins, and distances never rise. Each
+    sample goes at its own pace, one forward and backward pass a step.
 
     Parameters
     ----------
@@ -62,6 +57,17 @@ class ShortestChange:
         counts = np.clip(np.round(np.array(self.levels) * places), 1, max(1, places - 1)).astype(np.int32)
         return counts if self.relevant else counts[::-1].copy()
 
+    @cached_property
+    def _search(self) -> RadiusSearch:
+        """The search over radii, and its attacks."""
+        return RadiusSearch(
+            attack_steps=self.attack_steps,
+            step_size=self.step_size,
+            bisections=self.bisections,
+            tolerance=self.tolerance,
+            start_radius=self.start_radius,
+        )
+
     def opening(self) -> Plan:
         """The class, its margin and the gradient at the image itself, and the ranks of its pixels."""
         like: dict[str, Any] = {"chosen": tf.int32, "margin": tf.float32}
@@ -83,9 +89,8 @@ class ShortestChange:
 
     def loop(self) -> Loop:
         """One step of an attack after the other, each one forward and backward pass."""
-        attacks = _MOST_BRACKETS + self.bisections
         return Loop(
-            steps=len(self._counts) * attacks * self.attack_steps,
+            steps=len(self._counts) * self._search.most_steps,
             start=self._start,
             step=lambda bound, operator, carry, targets, index: self._step(bound, carry),
             finish=self._finish,
@@ -111,103 +116,48 @@ class ShortestChange:
 
     def _start(self, inputs: Any, opened: Any) -> Carry:
         whole = tf.zeros_like(opened["chosen"])
-        number = tf.zeros_like(opened["margin"])
-        table = tf.tile(number[:, None], (1, len(self._counts)))
+        table = tf.tile(tf.zeros_like(opened["margin"])[:, None], (1, len(self._counts)))
         carry = {
             **opened,
+            **self._search.fresh(inputs),
             "inputs": inputs,
             "length": euclidean_length(inputs),
             "level": whole,
-            # Of the attack: its change, steps and radius.
-            "change": tf.zeros_like(inputs),
-            "taken": whole,
-            "radius": number,
-            # Of the level: the shortest change found, the largest radius without one, and the bisections.
-            "found": number + np.inf,
-            "without": number,
-            "bisected": whole,
             "distance": table,
             "failed": table,
         }
-        return self._moved(
-            {**carry, "radius": self._first_radius(carry)}, carry["gradient"], tf.ones_like(whole, tf.bool)
-        )
+        limits = self._limits(carry)
+        carry["radius"] = self._search.first_radius(limits, carry["margin"], carry["gradient"])
+        return self._search.moved(carry, limits, carry["gradient"], carry["gradient"], tf.ones_like(whole, tf.bool))
 
     def _step(self, bound: Bound, carry: Carry) -> Carry:
         """Looks where the attack stands, and moves it, or begins the next one."""
         asked = self._asked(bound, carry["inputs"] + carry["change"], carry["chosen"])
-        flipped = asked["margin"] < 0
-        failed = ~flipped & (carry["taken"] >= self.attack_steps)
-        ended = flipped | failed
-        was_bracketed = (carry["without"] > 0) & (carry["found"] < np.inf)
-        found = tf.where(flipped, tf.minimum(carry["found"], euclidean_length(carry["change"])), carry["found"])
-        without = tf.where(failed, carry["radius"], carry["without"])
-        bisected = carry["bisected"] + tf.cast(ended & was_bracketed, tf.int32)
-        known, some_failed = found < np.inf, without > 0
-        reach = self._reach(carry)
-        enough = (bisected >= self.bisections) | (found <= without * (1 + self.tolerance))
-        too_short = found <= _SHORTEST * carry["length"]
-        over = ended & tf.where(known, tf.where(some_failed, enough, too_short), carry["radius"] >= reach)
-        narrower = tf.where(some_failed, tf.sqrt(without * found), found / _BRACKET)
-        radius = tf.where(known, narrower, tf.minimum(carry["radius"] * _BRACKET, reach))
-
+        following, ended, over = self._search.judged(carry, self._limits(carry), asked["margin"] < 0)
+        found = following["found"]
+        known = found < np.inf
         here = tf.one_hot(carry["level"], len(self._counts)) * tf.cast(over, tf.float32)[:, None]
         distance = tf.where(known, found, carry["length"])
-        following = {
-            **carry,
+        following |= {
             "distance": carry["distance"] + here * distance[:, None],
             "failed": carry["failed"] + here * tf.cast(tf.logical_not(known), tf.float32)[:, None],
             "level": carry["level"] + tf.cast(over, tf.int32),
             # What was found for fewer free pixels holds for more.
-            "found": found,
-            "without": tf.where(over, 0.0, without),
-            "bisected": tf.where(over, 0, bisected),
+            "without": tf.where(over, 0.0, following["without"]),
+            "bisected": tf.where(over, 0, following["bisected"]),
         }
-        first = tf.minimum(self._first_radius(following), found)
-        following["radius"] = tf.where(over, first, tf.where(ended, radius, carry["radius"]))
-        return self._moved(following, asked["gradient"], ended)
+        limits = self._limits(following)
+        first = tf.minimum(self._search.first_radius(limits, carry["margin"], carry["gradient"]), found)
+        following["radius"] = tf.where(over, first, following["radius"])
+        return self._search.moved(following, limits, asked["gradient"], carry["gradient"], ended)
 
-    def _moved(self, carry: Carry, gradient: Any, begins: Any) -> Carry:
-        """The next step of each attack; one that begins starts from the image, where the gradient is known."""
-        rows = tf.reshape(begins, (-1, *[1] * len(self.layout.shape)))
-        low, high = self._range(carry["inputs"])
-        change = euclidean_step(
-            carry["inputs"],
-            tf.where(rows, 0.0, carry["change"]),
-            tf.where(rows, carry["gradient"], gradient),
-            self._free(carry),
-            self.step_size * carry["radius"] / self.attack_steps,
-            carry["radius"],
-            low,
-            high,
-        )
-        return {**carry, "change": change, "taken": tf.where(begins, 1, carry["taken"] + 1)}
-
-    def _free(self, carry: Carry) -> Any:
-        """Which pixels may change, of a shape that broadcasts to the inputs."""
+    def _limits(self, carry: Carry) -> Limits:
+        """Which pixels may change, and how far."""
         level = tf.minimum(carry["level"], len(self._counts) - 1)
         relevant = carry["ranks"] < tf.gather(self._counts, level)[:, None]
         free = relevant if self.relevant else tf.logical_not(relevant)
-        return self.layout.spread(tf.reshape(free, (-1, *self.layout.spatial)))
-
-    def _first_radius(self, carry: Carry) -> Any:
-        """What would change the decision if the model were linear, or what the option says."""
-        reach = self._reach(carry)
-        if self.start_radius is not None:
-            return tf.minimum(self.start_radius, reach)
-        slope = euclidean_length(tf.where(self._free(carry), carry["gradient"], 0.0))
-        estimate = tf.where(slope > 0, carry["margin"] / tf.maximum(slope, 1e-30), reach)
-        # A little more, or rounding would tell whether a linear model decides otherwise.
-        estimate *= 1 + self.tolerance
-        return tf.clip_by_value(estimate, tf.minimum(_SHORTEST * carry["length"], reach), reach)
-
-    def _reach(self, carry: Carry) -> Any:
-        """The longest change that is looked for: as long as the image, or all that the valid range allows."""
-        inputs, (low, high) = carry["inputs"], self._range(carry["inputs"])
-        if low is None:
-            return carry["length"]
-        farthest = tf.maximum(tf.maximum(inputs - low, high - inputs), 0.0)
-        return tf.minimum(carry["length"], euclidean_length(tf.where(self._free(carry), farthest, 0.0)))
+        free = self.layout.spread(tf.reshape(free, (-1, *self.layout.spatial)))
+        return Limits(carry["inputs"], free, *self._range(carry["inputs"]), carry["length"])
 
     def _range(self, inputs: Any) -> tuple[Any, Any]:
         wanted = self.value_range

@@ -56,3 +56,26 @@ def euclidean_step(
     # Where nothing is free nothing changes, also of an input that is out of its range.
     change = tf.where(free, moved - inputs, 0.0)
     return change * spread(tf.minimum(1.0, tf.math.divide_no_nan(radius, euclidean_length(change))))
+
+
+def box_step(inputs: Any, change: Any, gradient: Any, share: Any, low: Any, high: Any) -> Any:
+    """The change after one step along the signs of the gradient, by a share of the width of a box, and cut to it.
+
+    Parameters
+    ----------
+    inputs, change, gradient : `(b, ...)`.
+    share : of the width; 1 from the input itself ends at a vertex.
+    low, high : the ends of the box, which the input lies in, of shapes that broadcast.
+
+    Returns
+    -------
+    change : `(b, ...)`.
+
+    Example
+    -------
+    >>> zero, gradient = tf.zeros((1, 2)), tf.constant([[3.0, -4.0]])
+    >>> box_step(zero, zero, gradient, 1.0, low=-1.0, high=2.0).numpy().tolist()
+    [[2.0, -1.0]]
+    """
+    moved = inputs + change + (high - low) * share * tf.sign(gradient)
+    return tf.clip_by_value(moved, low, high) - inputs
