@@ -124,3 +124,9 @@ def test_the_gallery_of_a_visualisation_has_a_row_for_each_target(seen):
     figure, axes = seen.plot_gallery(examples={"class 2": seen.images[:1]}, headings=("one", "other"))
     assert axes.shape == (2, 2) and axes[0, 1] is None
     assert words(figure) == ["one", "other", "class 1", "class 2"]
+
+
+def test_pictures_without_transparency_are_opaque():
+    _figure, axes = plot_gallery(DRAWN, opaque_percentile=100.0)
+    for shown in axes[:, 0]:
+        assert pixels(shown).shape == (8, 12, 4) and (pixels(shown)[..., 3] == 1).all()
