@@ -22,7 +22,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from measuring import data_folder, environment, imagenette, mean_interval, network, preprocess_of, table
+from measuring import class_names, environment, imagenette, mean_interval, network, preprocess_of, table
 
 CLASSES = {
     0: "tench",
@@ -58,12 +58,6 @@ def explainers() -> dict[str, Callable[..., Any]]:
         "KernelSHAP": lambda head: of.KernelSHAP(head, samples=256, perturbation=absent),
         "HSIC": lambda head: of.HSICAttribution(head, samples=256, perturbation=absent),
     }
-
-
-def class_names() -> list[str]:
-    """The first name of every class."""
-    lines = (data_folder() / "imagenet_meta" / "imagenet_classes_1000.txt").read_text().splitlines()
-    return [line.split("\t")[2].split(",")[0] for line in lines]
 
 
 def settings_of(class_id: int, arguments: argparse.Namespace) -> dict[str, Any]:

@@ -64,6 +64,12 @@ def photographs(
         yield row["file"], np.ascontiguousarray(image), label, np.array(boxes.get(row["file"], [])).reshape(-1, 4)
 
 
+def class_names() -> list[str]:
+    """The first name of every class of ImageNet."""
+    lines = (data_folder() / "imagenet_meta" / "imagenet_classes_1000.txt").read_text().splitlines()
+    return [line.split("\t")[2].split(",")[0] for line in lines]
+
+
 def imagenette(class_id: int, split: str, count: int) -> np.ndarray:
     """The first photographs of a class, `(n, 224, 224, 3)` uint8; of `"train"` there are 200, of `"val"` 50."""
     import cv2

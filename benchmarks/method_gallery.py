@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import data_folder, environment, network, photographs, preprocess_of
+from measuring import class_names, environment, network, photographs, preprocess_of
 
 COUNT, WIDE_COUNT, COLUMNS = 8, 2, 8
 SQUARE, WIDE = (224, 224), (192, 256)
@@ -106,12 +106,6 @@ def built(name: str) -> Any:
     wide = keras.applications.MobileNetV2(input_shape=(*WIDE, 3), weights=None, classifier_activation=None)
     wide.set_weights(network("mobilenet_v2").get_weights())
     return wide
-
-
-def class_names() -> list[str]:
-    """The first name of every class."""
-    lines = (data_folder() / "imagenet_meta" / "imagenet_classes_1000.txt").read_text().splitlines()
-    return [line.split("\t")[2].split(",")[0] for line in lines]
 
 
 def explained(name: str, model: Any, method: str, pictures: Pictures, folder: Path, again: bool) -> Any:

@@ -28,7 +28,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from measuring import data_folder, environment, mean_interval, network, preprocess_of, table
+from measuring import class_names, environment, mean_interval, network, preprocess_of, table
 from visualisation_cases import NETWORKS, RANGE, STUDIES, Case, cases
 from visualisation_files import drawn, read, write
 from visualisation_judges import measure
@@ -181,11 +181,13 @@ def differences(seen: dict[str, dict[str, Any]]) -> None:
 
 
 def sheet(out: Path, labels: list[str]) -> None:
-    """A page for each network: a row a class, a column a case, contrast stretched and faded as plots show them."""
+    """A page for each network: a row a class, a column a case, contrast stretched and faded as plots show them.
+
+    Of a single case the classes stand side by side.
+    """
     from xsparks.plots import plot_transparent
 
-    names = (data_folder() / "imagenet_meta" / "imagenet_classes_1000.txt").read_text().splitlines()
-    called = {int(line.split("\t")[0]): line.split("\t")[1].split(",")[0] for line in names}
+    called = class_names()
     for name in NETWORKS:
         made = [(path, row) for path in sorted(out.glob(f"{name}/*/*.0.png")) if (row := drawn(path)) is not None]
         columns = labels or sorted({row["label"] for _, row in made})
@@ -194,9 +196,11 @@ def sheet(out: Path, labels: list[str]) -> None:
         chosen = [key for key in chosen if all((key[0], label) in files for label in columns)]
         if chosen:
             pictures, opacity = read([files[key] for key in chosen])
-            titles = [f"{called[number]}: {label}" for number, label in chosen]
-            page = plot_transparent(pictures, opacity, titles=titles, value_range=RANGE, columns=len(columns))
-            page.figure.savefig(out / f"{name}.png", dpi=75)
+            several = len(columns) > 1
+            titles = [f"{called[number]}: {label}" if several else called[number] for number, label in chosen]
+            wide = len(columns) if several else 4
+            page = plot_transparent(pictures, opacity, titles=titles, value_range=RANGE, columns=wide)
+            page.figure.savefig(out / f"{name}.png", dpi=75 if several else 120)
 
 
 def main() -> None:
