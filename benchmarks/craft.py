@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import in_process, mean_interval, table
+from measuring import in_process, kept, mean_interval, table
 
 COST = str(Path(__file__).with_name("craft_cost.py"))
 LAYERS = {"resnet50": "stage5_block3_out", "mobilenet_v2": "out_relu"}
@@ -37,8 +37,7 @@ def settings_of(library: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """What a measurement depends on."""
     names = ("network", "concepts", "patch", "images", "explained", "batch", "repeats")
     chosen = {name: getattr(arguments, name) for name in names}
-    known = {"library": library, "layer": LAYERS[arguments.network], "class": arguments.class_id}
-    return {**chosen, **known, "folder": str((arguments.out / "found").resolve())}
+    return {**chosen, "library": library, "layer": LAYERS[arguments.network], "class": arguments.class_id}
 
 
 def name_of(library: str, step: str, arguments: argparse.Namespace) -> Path:
@@ -48,11 +47,8 @@ def name_of(library: str, step: str, arguments: argparse.Namespace) -> Path:
 
 def record_of(library: str, step: str, arguments: argparse.Namespace) -> dict[str, Any] | None:
     """What a measurement with these settings left."""
-    path = name_of(library, step, arguments)
-    if not path.exists():
-        return None
-    record = json.loads(path.read_text())
-    return record["answer"] if record["settings"] == settings_of(library, arguments) else None
+    record = kept(name_of(library, step, arguments), settings_of(library, arguments))
+    return record["answer"] if record else None
 
 
 def keep(library: str, step: str, arguments: argparse.Namespace, python: str | None = None) -> None:
@@ -61,7 +57,9 @@ def keep(library: str, step: str, arguments: argparse.Namespace, python: str | N
         return
     settings = settings_of(library, arguments)
     where = {"python": python} if python else {}
-    answer = in_process(COST, step, json.dumps(settings), **where)
+    # Where things are left is no setting: no number depends on it.
+    folder = str((arguments.out / "found").resolve())
+    answer = in_process(COST, step, json.dumps({**settings, "folder": folder}), **where)
     half = name_of(library, step, arguments).with_suffix(".half")
     half.write_text(json.dumps({"settings": settings, "answer": answer}))
     half.replace(name_of(library, step, arguments))
