@@ -3,6 +3,7 @@
     python benchmarks/mege.py table                          # the nine rows; says first what it costs
     python benchmarks/mege.py degrade --share 0.05 0.1 0.3   # the same networks made worse: both measures must fall
     python benchmarks/mege.py table --network lipschitz      # the 1-Lipschitz network, beside --network plain
+    python benchmarks/mege.py compare                        # both of these beside the published figures
     python benchmarks/mege.py show                           # what is finished so far
 
 The setting is that of Fel et al. 2022 made smaller: 3 folds, 6 epochs, 500 held-out pictures explained a fold, RISE
@@ -26,12 +27,13 @@ import keras
 import numpy as np
 from measuring import data_folder, environment, table
 from measuring import seconds as seconds_of
+from mege_networks import NETWORKS, SIZE
+from scipy.stats import spearmanr
 
 from xsparks import attributions, lipschitz, metrics
 from xsparks.core.randomness import generator
 from xsparks.engine.record import model_digest
 
-SIZE = (28, 28, 1)
 # Small pictures need large batches to keep two cores busy.
 BATCH = 256
 # Pictures of a training step.
@@ -60,6 +62,16 @@ PASSES = {
     "GradCAMPP": 3,
 }
 PASSES |= {"RISE": 500}
+# MeGe and ReCo (equation 6) of ResNet-18 and of a 1-Lipschitz network on CIFAR-10, of the paper.
+PUBLISHED = {
+    "Saliency": ((0.45, 0.58), (0.15, 0.81)),
+    "GradientInput": ((0.55, 0.67), (0.09, 0.50)),
+    "IntegratedGradients": ((0.58, 0.72), (0.11, 0.60)),
+    "SmoothGrad": ((0.46, 0.60), (0.15, 0.90)),
+    "GradCAM": ((0.72, 0.75), (0.64, 0.67)),
+    "GradCAMPP": ((0.83, 0.54), (0.49, 0.24)),
+    "RISE": ((0.57, 0.85), (0.52, 0.84)),
+}
 # Methods whose maps of degraded networks are cheap enough to be measured for six settings.
 DEGRADED = ("GradientInput", "GradCAM", "Saliency")
 
@@ -72,60 +84,6 @@ def pictures(count: int) -> tuple[np.ndarray, np.ndarray]:
     with gzip.open(folder / "train20k-labels-idx1-ubyte.gz") as file:
         labels = np.frombuffer(file.read(), np.uint8, offset=8).astype(np.int64)
     return images[:count], labels[:count]
-
-
-def residual() -> keras.Model:
-    """A small residual network: one convolution and two blocks, 60,000 weights."""
-    layers = keras.layers
-
-    def convolved(x: Any, filters: int, stride: int = 1, active: bool = True) -> Any:
-        x = layers.Conv2D(filters, 3, stride, padding="same", use_bias=False)(x)
-        x = layers.BatchNormalization(momentum=0.9)(x)
-        return layers.ReLU()(x) if active else x
-
-    inputs = keras.Input(SIZE)
-    x = convolved(layers.Rescaling(1 / 255)(inputs), 16)
-    for filters in (24, 48):
-        straight = layers.Conv2D(filters, 1, 2, use_bias=False)(x)
-        x = convolved(convolved(x, filters, 2), filters, active=False)
-        x = layers.ReLU()(layers.Add()([x, straight]))
-    x = layers.Dropout(0.4)(layers.GlobalAveragePooling2D()(x))
-    return _compiled(keras.Model(inputs, layers.Dense(10)(x)))
-
-
-def plain() -> keras.Model:
-    """Three convolutions with max pooling between them, no normalisation: what the 1-Lipschitz network is made of."""
-    layers = keras.layers
-    model = keras.Sequential([keras.Input(SIZE), layers.Rescaling(1 / 255)])
-    for filters in (16, 32):
-        model.add(layers.Conv2D(filters, 3, padding="same", activation="relu"))
-        model.add(layers.MaxPooling2D())
-    model.add(layers.Conv2D(48, 3, padding="same", activation="relu"))
-    model.add(layers.Flatten())
-    model.add(layers.Dense(10))
-    return _compiled(model)
-
-
-def constrained(steps: int) -> keras.Model:
-    """`plain`, each layer of which stretches nothing, with a loss that asks for little margin and so for accuracy."""
-    model = lipschitz.to_lipschitz(plain(), maxiter_bjorck=6)
-    rate = keras.optimizers.schedules.CosineDecay(5e-3, steps, alpha=1e-3)
-    loss = lipschitz.SoftHKR(alpha=5.0, min_margin=0.1, temperature=50.0)
-    model.compile(keras.optimizers.Adam(rate), loss)
-    return model
-
-
-def _compiled(model: keras.Model) -> keras.Model:
-    model.compile(keras.optimizers.Adam(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    return model
-
-
-# A network is a function of the steps of its training that builds it.
-NETWORKS: dict[str, Callable[[int], keras.Model]] = {
-    "residual": lambda steps: residual(),
-    "plain": lambda steps: plain(),
-    "lipschitz": constrained,
-}
 
 
 def training(network: str, epochs: int, kind: str = "", share: float = 0.0) -> Callable[..., keras.Model]:
@@ -234,6 +192,32 @@ def shown(cross: metrics.CrossTraining, rows: list[dict[str, Any]]) -> str:
     return f"{Path(cross.folder).name}: accuracies {accuracies} %; {pairs}\n\n" + table(header, lines)
 
 
+def compare(options: argparse.Namespace) -> None:
+    """The conventional network and the 1-Lipschitz one of its architecture, and how alike the published order is."""
+    kind, networks, lines = options.explained_class, ("plain", "lipschitz"), []
+    rows = {}
+    for network in networks:
+        cross = trained(argparse.Namespace(**{**vars(options), "network": network}))
+        rows[network] = {name: json.loads(row_file(cross, name, kind).read_text()) for name in METHODS}
+    for name in METHODS:
+        line = [name]
+        for number, key in enumerate(("mege", "reco")):
+            line.append(
+                " -> ".join("{:.3f} [{:.3f}, {:.3f}]".format(*rows[network][name][key]) for network in networks)
+            )
+            line.append(" -> ".join(f"{value:.2f}" for value in PUBLISHED[name][number]) if name in PUBLISHED else "")
+        lines.append(line)
+    print(table(["method", "MeGe", "published", "ReCo (recall)", "published"], lines))
+    for without in ((), ("GradCAM",)):
+        names, found = [name for name in PUBLISHED if name not in without], []
+        for number, key in enumerate(("mege", "reco")):
+            for place, network in enumerate(networks):
+                own = [rows[network][name][key][0] for name in names]
+                rank = spearmanr(own, [PUBLISHED[name][number][place] for name in names])
+                found.append(f"{key} {network} {float(rank.statistic):.2f}")
+        print(f"rank correlation with the published, {len(names)} methods: " + ", ".join(found))
+
+
 def degrade(options: argparse.Namespace) -> None:
     """One line a network: what share of what was destroyed, and what is left of both measures."""
     methods = options.methods or list(DEGRADED)
@@ -251,7 +235,7 @@ def degrade(options: argparse.Namespace) -> None:
 def main() -> None:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("table", "degrade", "show"))
+    parser.add_argument("what", choices=("table", "degrade", "compare", "show"))
     parser.add_argument("--network", choices=list(NETWORKS), default="residual")
     parser.add_argument("--pictures", type=int, default=20000, help="of the training set, all folds together")
     parser.add_argument("--folds", type=int, default=3)
@@ -262,8 +246,8 @@ def main() -> None:
     parser.add_argument("--share", nargs="+", type=float, default=[0.05, 0.1, 0.3])
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/mege"))
     options = parser.parse_args()
-    if options.what == "degrade":
-        degrade(options)
+    if options.what in ("degrade", "compare"):
+        {"degrade": degrade, "compare": compare}[options.what](options)
         return
     cross, methods, kind = trained(options), options.methods or list(METHODS), options.explained_class
     if options.what == "table":
