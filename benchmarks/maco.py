@@ -31,8 +31,9 @@ PROCESSES = {"time": 1, "memory": 3, "pure": 3}
 def jobs(arguments: argparse.Namespace) -> list[tuple[Path, str, dict[str, Any]]]:
     """The file, the kind and the settings of each measurement, those of the libraries in turn."""
     found = []
-    for targets in arguments.targets:
-        for what in PROCESSES:
+    # Times first: what comes after them needs no quiet machine.
+    for what in PROCESSES:
+        for targets in arguments.targets:
             for library in LIBRARIES if arguments.peer else LIBRARIES[:1]:
                 settings = {"library": library, "targets": targets, "crops": arguments.crops, "size": arguments.size}
                 settings["steps"] = arguments.steps if what == "time" else min(arguments.steps, 8)
