@@ -82,6 +82,7 @@ def test_numerics(kind, text, call):
         (TypeError, "`weight` must be a number", {"weight": "1"}),
         (ValueError, "`distance` must be one of 'pyramid', 'cosine', 'soft_rank', got 'cosin'.", {"distance": "cosin"}),
         (ValueError, "`saliency` must be one of 'gradient', 'absolute_gradient'", {"saliency": "grad"}),
+        (ValueError, "`score` must be one of 'logit', 'log_odds', got 'odds'", {"score": "odds"}),
         (ValueError, "`levels` must be an integer of at least 1, got 0. Use 5.", {"levels": 0}),
         (ValueError, "`standardisation` must be one of", {"standardisation": "both"}),
         (ValueError, "`epsilon` must be a number in [0, inf]", {"epsilon": -1}),

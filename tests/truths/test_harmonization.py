@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tests.truths.harmonized_models import CLASSES, SIDE, compiled, network, pictures, weights_of
 from xsparks.alignment import Harmonization
+from xsparks.alignment.harmonization_loss import log_odds
 from xsparks.numerics.pyramid import pyramid_distance
 from xsparks.numerics.ranks import spearman
 
@@ -190,6 +191,7 @@ OPTIONS = [
     {"saliency": "absolute_gradient"},
     {"saliency": "gradient_input"},
     {"saliency": lambda gradient, inputs: gradient[..., 0]},
+    {"score": "log_odds"},
     {"score": lambda outputs, label: tf.reduce_max(outputs, axis=-1)},
 ]
 
@@ -203,6 +205,40 @@ def usual() -> float:
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "_".join(options))
 def test_each_option_changes_the_loss(usual, options):
     assert abs(one_step(**options)["loss"] - usual) > 1e-3
+
+
+def test_log_odds_are_those_of_the_probability_of_the_label():
+    logits = np.random.default_rng(0).normal(size=(6, 5)) * 3
+    labels = np.array([0, 1, 2, 3, 4, 0])
+    chances = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    own = chances[np.arange(6), labels]
+    found = log_odds(tf.constant(logits, tf.float32), tf.constant(labels, tf.int32))
+    np.testing.assert_allclose(found, np.log(own / (1 - own)), rtol=1e-5)
+    weights = tf.one_hot(labels, 5)
+    np.testing.assert_allclose(log_odds(tf.constant(logits, tf.float32), weights), found, rtol=1e-5)
+    # Of a class that is certain a probability has no slope left, and the odds have one.
+    certain = tf.constant([[90.0, 0.0, 0.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(certain)
+        score = log_odds(certain, tf.constant([0]))
+    slopes: Any = tape.gradient(score, certain)
+    np.testing.assert_allclose(slopes, [[1.0, -0.5, -0.5]], atol=1e-6)
+    np.testing.assert_allclose(log_odds(tf.cast(certain, tf.float16), tf.constant([0])), [90 - np.log(2)], rtol=1e-3)
+
+
+def test_what_all_logits_have_in_common_moves_the_map_of_a_logit_and_not_that_of_the_odds():
+    """The way around harmonization that costs a model nothing."""
+    plain = network(None)
+    drawn: Any = keras.initializers.RandomNormal(stddev=1.0, seed=3)
+    shared = keras.layers.Dense(1, kernel_initializer=drawn)
+    common = shared(keras.layers.Flatten()(plain.input))
+    raised = keras.Model(plain.input, plain.output + common)
+    for score, same in (("logit", False), ("log_odds", True)):
+        first, second = (
+            one_step(model=compiled(m, 0.0, run_eagerly=True), score=score)["harmonization_loss"]
+            for m in (plain, raised)
+        )
+        assert (abs(first - second) < 1e-3 * first) == same, score
 
 
 def test_the_pass_that_is_explained_is_that_of_training_or_of_inference():

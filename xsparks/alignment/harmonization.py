@@ -16,7 +16,7 @@ from ..models.access import ModelAccess
 from ..numerics.human_distances import cosine_distance, soft_rank_distance
 from ..numerics.pyramid import STANDARDISATIONS, pyramid_distance
 from .fitting import _Fitting
-from .harmonization_loss import _Recipe, _Tracked
+from .harmonization_loss import SCORES, _Recipe, _Tracked
 from .harmonized_step import harmonized_train_step, plain_test_step
 from .human_maps import label_of
 from .saliencies import SALIENCIES
@@ -55,7 +55,9 @@ class Harmonization(keras.callbacks.Callback):
         those of training, so that images of a batch influence each other's gradients; `"inference"` explains a second
         pass.
     output, explain_input : the name or the number of the explained output and input of several.
-    score : a function `(output, label) -> (n,)` of what is explained, where that is not the logit of a class.
+    score : what is explained: `"logit"` of the label, as published; `"log_odds"`, the logit less the log-sum-exp of the
+        other logits; or a function `(output, label) -> (n,)`. A model can move the maps of logits without a change of
+        what it decides, by what it adds to all logits alike; to wean it from a cue use the log-odds.
 
     Returns
     -------
@@ -107,7 +109,7 @@ class Harmonization(keras.callbacks.Callback):
     pass_of: str = "training"
     output: Any = None
     explain_input: Any = None
-    score: Callable[[Any, Any], Any] | None = None
+    score: str | Callable[[Any, Any], Any] = "logit"
     _tracked: _Tracked | None = field(default=None, init=False, repr=False)
     _fitting: _Fitting | None = field(default=None, init=False, repr=False)
 
@@ -124,6 +126,8 @@ class Harmonization(keras.callbacks.Callback):
             check_choice(where, "distance", self.distance, DISTANCES)
         if not callable(self.saliency):
             check_choice(where, "saliency", self.saliency, SALIENCIES)
+        if not callable(self.score):
+            check_choice(where, "score", self.score, tuple(SCORES))
         check_integer(where, "levels", self.levels, 1, "Use 5.")
         check_choice(where, "standardisation", self.standardisation, STANDARDISATIONS)
         check_number(where, "epsilon", self.epsilon, 0, remedy="Use 1e-5.")

@@ -30,7 +30,7 @@ class _Recipe:
     ----------
     saliency : `(gradient, inputs) -> (n, h, w)`, both channels last.
     distance : `(saliency, human) -> (n,)`.
-    score : `(outputs, label) -> (n,)`, or None for the logit of the label.
+    score : a name of `SCORES`, or `(outputs, label) -> (n,)`.
     output : the name or the number of the explained output of several, or None.
     explain_input : the name or the number of the explained input of several, or None.
     by_maps : whether the loss is divided by the number of maps, not by that of samples.
@@ -40,7 +40,7 @@ class _Recipe:
 
     saliency: Callable[[Any, Any], Any]
     distance: Callable[[Any, Any], Any]
-    score: Callable[[Any, Any], Any] | None = None
+    score: str | Callable[[Any, Any], Any] = "logit"
     output: Any = None
     explain_input: Any = None
     by_maps: bool = False
@@ -111,10 +111,10 @@ class _HarmonizedBatch:
         if key is not None:
             outputs = outputs[key]
             label = label[key] if isinstance(label, dict | list | tuple) else label
-        if self.recipe.score is not None:
+        if callable(self.recipe.score):
             return self.recipe.score(outputs, label)
         if not isinstance(label, dict | list | tuple):
-            return _logit_of(outputs, tf.convert_to_tensor(label))
+            return SCORES[self.recipe.score](*_logits_and_label(outputs, tf.convert_to_tensor(label)))
         raise ModelError(
             wording(
                 WHERE,
@@ -152,17 +152,34 @@ class _HarmonizedBatch:
         return tf.cast(self.tracked.weight, self.loss.dtype) * self.loss / replicas
 
 
-def _logit_of(outputs: Any, label: Any) -> Any:
-    """The logit of the label, `(n,)`: of class ids, of weights over the classes, or of the weight of class 1 of two."""
+def _logits_and_label(outputs: Any, label: Any) -> tuple[Any, Any]:
+    """Logits `(n, classes)`, and class ids or weights over the classes; of two classes also the weight of class 1."""
     logits = noted_logits(outputs)
     if logits.shape[-1] == 1:
         logits = tf.concat([-logits, logits], axis=-1)
     if len(label.shape) == 2 and label.shape[-1] != 1:
-        return classification.of(logits, tf.cast(label, logits.dtype))
+        return logits, tf.cast(label, logits.dtype)
     if logits.shape[-1] == 2:
         second = tf.cast(tf.reshape(label, (-1, 1)), logits.dtype)
-        return classification.of(logits, tf.concat([1 - second, second], axis=-1))
-    return classification.of(logits, tf.cast(tf.reshape(label, (-1,)), tf.int32))
+        return logits, tf.concat([1 - second, second], axis=-1)
+    return logits, tf.cast(tf.reshape(label, (-1,)), tf.int32)
+
+
+def log_odds(logits: Any, label: Any) -> Any:
+    """The logarithm of the probability of the label over that of all other classes, `(n,)`.
+
+    `<w, f> - log sum (1 - w) exp f`, with `w` the weights of the label: `f_c - log sum_j exp f_j` over all `j` but `c`
+    for a class `c`. It does not move when all logits rise alike, and has slopes where a probability no longer has.
+    """
+    logits = _precise(logits)
+    one_hot = not label.dtype.is_floating
+    weights = tf.one_hot(label, logits.shape[-1], dtype=logits.dtype) if one_hot else tf.cast(label, logits.dtype)
+    # Finite, so that gradients are numbers.
+    others = tf.where(weights < 1, logits + tf.math.log(tf.maximum(1 - weights, 1e-30)), -1e30)
+    return tf.reduce_sum(weights * logits, axis=-1) - tf.reduce_logsumexp(others, axis=-1)
+
+
+SCORES: dict[str, Callable[[Any, Any], Any]] = {"logit": classification.of, "log_odds": log_odds}
 
 
 def _chosen(values: Any, key: Any, option: str, kind: str) -> Any:
