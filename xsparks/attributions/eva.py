@@ -14,7 +14,7 @@ from ..core.errors import ModelError, wording
 from ..core.layout import Layout
 from ..engine import Explainer, Plan, Repeated, VerifiedBounds
 from ..engine.session import Stages
-from ..models.bounds import Around, Cells, Network, OneOfCells, read_network
+from ..models.bounds import Around, Cells, Network, OneOfCells, read_network, stretch_of
 from ..perturbations import cells_to_maps, grid_of
 from . import eva_stages as stages
 from .eva_options import REMEDY, cells_of_places, check_box, check_classifier, direction, valid_range
@@ -22,6 +22,8 @@ from .eva_options import REMEDY, cells_of_places, check_box, check_classifier, d
 BOUNDS = ("crown", "crown_ibp", "ibp", "alpha_crown")
 MODES = ("shared", "shared_bounds", "exact")
 SLOPE_STEPS = 20
+# Networks that stretch less than this have bounds by Euclidean lengths, too.
+LITTLE = 10.0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -52,7 +54,7 @@ class EVA(Explainer):
         `"crown_ibp"` (relaxed from intervals, much faster, looser) or `"ibp"` (intervals).
     mode : `"shared"`, one relaxation on `B` for all cells, fastest and the most telling; `"shared_bounds"`, the
         last pass anew for each cell; `"exact"`, everything anew for each cell, for tiny networks. All have the same
-        bound of `B` itself. Intervals are made anew for each cell in any mode.
+        bound of `B` itself. A cell's own relaxation is intersected with its own intervals.
     variant : `"freeze"`, as published; `"release"`, how far the overlap rises above its value at the image itself when
         nothing but the cell is free. Numbers nearer to the truth, with `mode="shared_bounds"`; with `"shared"` each has
         the looseness of the one relaxation in it.
@@ -151,7 +153,7 @@ class EVA(Explainer):
 
         def finish(given: stages.Given, highest: Any) -> dict[str, Any]:
             found, negative = stages.frozen_or_free(given, self.variant)
-            bound = given["overlaps"][:, 0]
+            bound = given["bound"]
             return {
                 "maps": cells_to_maps(found, grid, layout),
                 "overlap": bound,
@@ -214,6 +216,8 @@ class EVA(Explainer):
             relaxation=relaxation,
             method="crown" if alpha else self.bounds,
             steps=SLOPE_STEPS if alpha else 0,
+            # Of other networks spheres say nothing, and take as long as intervals.
+            lengths=stretch_of(network) < LITTLE,
         )
 
     def _search(self, network: Network) -> tuple[Any, ...]:
@@ -226,7 +230,7 @@ class EVA(Explainer):
         if self.mode != "exact":
             # One relaxation of intervals says nothing of cells.
             relaxation = "shared" if self.mode == "shared" and self.bounds != "ibp" else "own"
-            return self.bounding(network, cells, relaxation).plans(stages.all_at_once)
+            return self.bounding(network, cells, relaxation).plans(stages.all_at_once(relaxation == "shared"))
         one = self.family(OneOfCells, cell_of=cells.cell_of, release=cells.release)
         found = self.bounding(network, one).plans(stages.table_of_boxes(cells.count))
         return (Repeated(found, cells.count),)

@@ -85,6 +85,7 @@ def opening(
             "margin": found["margin"],
             "rivals": found["rivals"] > 0,
             "overlaps": tf.zeros([tf.shape(x)[0], boxes]),
+            "bound": tf.zeros([tf.shape(x)[0]]),
             "box": tf.zeros([tf.shape(x)[0]], tf.int32),
         }
         if valid is not None:
@@ -114,7 +115,21 @@ def opening(
 
 def overlap(answer: dict[str, Any], given: Given) -> Any:
     """The bound of the overlap over each box `(m, count)`: the highest of those of the rivals."""
-    return tf.reduce_max(tf.where(given["rivals"][..., None], answer["upper"], -NONE), axis=1)
+    return _of_rivals(answer["upper"], given)
+
+
+def _of_rivals(upper: Any, given: Given) -> Any:
+    return tf.reduce_max(tf.where(given["rivals"][..., None], upper, -NONE), axis=1)
+
+
+def _compared(answer: dict[str, Any], given: Given, shared: bool) -> Any:
+    """The bounds that cells are compared by, `(m, count)`: the linear one, and intervals where each box has its own.
+
+    Not the spheres, which know how much of a box is free, and not what the network makes of it.
+    """
+    interval = answer["interval"]
+    linear = answer.get("linear", interval)
+    return _of_rivals(linear if shared else tf.minimum(linear, interval), given)
 
 
 def next_radius(rounds: int) -> Callable[[dict[str, Any], Given], Given]:
@@ -147,9 +162,13 @@ def next_radius(rounds: int) -> Callable[[dict[str, Any], Given], Given]:
     return then
 
 
-def all_at_once(answer: dict[str, Any], given: Given) -> Given:
-    """The bounds of the whole box and of those of all cells."""
-    return {**given, "overlaps": overlap(answer, given)}
+def all_at_once(shared: bool) -> Callable[[dict[str, Any], Given], Given]:
+    """The bounds of the whole box and of those of all cells, which may share one relaxation."""
+
+    def then(answer: dict[str, Any], given: Given) -> Given:
+        return {**given, "overlaps": _compared(answer, given, shared), "bound": overlap(answer, given)[:, 0]}
+
+    return then
 
 
 def table_of_boxes(count: int) -> Callable[[dict[str, Any], Given], Given]:
@@ -157,8 +176,9 @@ def table_of_boxes(count: int) -> Callable[[dict[str, Any], Given], Given]:
 
     def then(answer: dict[str, Any], given: Given) -> Given:
         here = tf.one_hot(given["box"], count)
-        overlaps = given["overlaps"] + here * overlap(answer, given)[:, :1]
-        return {**given, "overlaps": overlaps, "box": given["box"] + 1}
+        overlaps = given["overlaps"] + here * _compared(answer, given, shared=False)[:, :1]
+        bound = tf.where(given["box"] == 0, overlap(answer, given)[:, 0], given["bound"])
+        return {**given, "overlaps": overlaps, "bound": bound, "box": given["box"] + 1}
 
     return then
 

@@ -177,11 +177,11 @@ class HybridEVA(Explainer):
         )
 
         def bounded(answer: dict[str, Any], given: stages.Given) -> stages.Given:
-            found = stages.all_at_once(answer, given)
+            found = stages.all_at_once(relaxation == "shared")(answer, given)
             return {name: each for name, each in found.items() if name != "boxes"}
 
         def finish(given: stages.Given, highest: Any) -> dict[str, Any]:
-            overlap = given["overlaps"][:, 0]
+            overlap = given["bound"]
             parts = tf.split(given["overlaps"][:, 1:], 3, axis=1)
             (found, negative), (even, _), (odd, _) = (
                 stages.frozen_or_free({**given, "overlaps": part}, self.variant) for part in parts

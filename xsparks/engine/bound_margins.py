@@ -20,12 +20,14 @@ def margins_of_one(bounds: VerifiedBounds) -> Plan:
 
     def prepare(x: Any, side: Any) -> Any:
         side = opened(side)
-        boxes = bounds.first_boxes(x, side)
+        boxes, tail = bounds.first_boxes(x, side), bounds.network.tail
+        balls = bounds.spheres(bounds.family.first(x, side.given))
         return {
             "given": side.given,
             "slopes": side.slopes,
             "relaxations": {} if bounds.method == "ibp" else bounds.relaxed(boxes, side),
-            "tail": {str(number): boxes[number] for number in bounds.network.tail},
+            "tail": {str(number): boxes[number] for number in tail},
+            "balls": {str(number): balls[number] for number in tail if number in balls},
         }
 
     def draw(x: Any, own: Any, index: Any) -> Any:
@@ -35,16 +37,16 @@ def margins_of_one(bounds: VerifiedBounds) -> Plan:
 
     def query(bound: Any, operator: Any, drawn: Any, targets: Any) -> Any:
         weights = bounds.specification(drawn["place"], targets, drawn["given"])
-        boxes = {int(key): box for key, box in drawn["tail"].items()}
-        interval = bounds.interval(weights, boxes, bounds.family.first(drawn["x"], drawn["given"]))
-        interval = tf.repeat(interval[..., None], bounds.family.count, axis=-1)
+        boxes, balls = ({int(key): box for key, box in drawn[name].items()} for name in ("tail", "balls"))
+        found = bounds.interval(weights, boxes, balls, bounds.family.first(drawn["x"], drawn["given"]))
+        interval, sphere = (tf.repeat(each[..., None], bounds.family.count, axis=-1) for each in found)
         if bounds.method == "ibp":
-            return interval, interval
+            return interval, interval, sphere
         relaxations = bounds.with_slopes(drawn["relaxations"], drawn["slopes"])
         over = bounds.linear(
             bounds.network.output, weights, relaxations, lambda w: bounds.over(w, drawn, bounds.family.count)
         )
-        return over[:, :, 0], interval
+        return over[:, :, 0], interval, sphere
 
     def fold(state: Any, items: Items, place: Any, values: Any) -> Any:
         where = tf.stack([tf.broadcast_to(items.sample[:, None], tf.shape(place)), place], axis=-1)
@@ -80,13 +82,13 @@ def margins_of_each(bounds: VerifiedBounds) -> Plan:
         weights = bounds.specification(drawn["place"], targets, drawn["given"])
         region = bounds.family.region(drawn["x"], drawn["given"], drawn["box"])
         boxes = bounds.boxes(region, drawn["known"])
-        interval = bounds.interval(weights, boxes, region)
+        interval, sphere = bounds.interval(weights, boxes, bounds.spheres(region), region)
         if bounds.method == "ibp":
-            return interval, interval
+            return interval, interval, sphere
         made = {str(number): each for number, each in bounds.network.relaxations(boxes).items()}
         relaxations = bounds.with_slopes(made, drawn["slopes"])
         over = bounds.linear(bounds.network.output, weights, relaxations, lambda w: highest(region, w)[..., None])
-        return over[:, :, 0, 0], interval
+        return over[:, :, 0, 0], interval, sphere
 
     def fold(state: Any, items: Items, extra: Any, values: Any) -> Any:
         box, place = extra

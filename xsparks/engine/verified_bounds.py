@@ -13,7 +13,7 @@ from typing import Any
 import tensorflow as tf
 
 from ..core.checks import check_choice, check_integer
-from ..models.bounds import Box, Family, Network, Region, certain, highest
+from ..models.bounds import Box, Family, Network, Region, certain, highest, spheres
 from .bound_margins import margins_of_each, margins_of_one
 from .bound_slopes import slopes_loop
 from .bound_stages import UNBOUNDED, Known
@@ -50,12 +50,14 @@ class VerifiedBounds:
     colour : let entries of convolutions whose receptive fields are disjoint share a backward pass.
     rows : rows of a work item, or None for as many as memory suggests.
     steps : of gradient descent on the lower slopes of ReLUs before the last pass (alpha-CROWN); 0 for none.
+    lengths : cut all boxes to spheres, from what each layer stretches at most (see `xsparks.models.bounds.spheres`):
+        for networks whose layers stretch little, such as 1-Lipschitz ones, whose bounds it makes tighter by far.
 
     Returns
     -------
     answer : of `Engine.run(bounds.plans(), inputs, targets, side=given)`: a dict of `"upper"` `(m, classes, count)`,
-        the tighter of `"linear"` (not for `"ibp"`) and `"interval"`; for outputs also `"lower"`. The row of class `c`
-        itself is zero, but for the slack of rounding.
+        the tightest of `"linear"` (not for `"ibp"`), `"interval"` and `"sphere"`; for outputs also `"lower"`. The row
+        of class `c` itself is zero, but for the slack of rounding.
 
     Cost
     ----
@@ -93,6 +95,7 @@ class VerifiedBounds:
     colour: bool = True
     rows: int | None = None
     steps: int = 0
+    lengths: bool = False
 
     def __post_init__(self) -> None:
         where = type(self).__name__
@@ -133,7 +136,12 @@ class VerifiedBounds:
 
     def boxes(self, region: Region, known: dict[str, Box], last: int | None = None) -> dict[int, Box]:
         """Boxes of all nodes, or those up to one, over a region, no wider than what is known `(n, *shape)`."""
-        return self.network.intervals(region.box, region.around, {int(key): box for key, box in known.items()}, last)
+        found = {int(key): box for key, box in known.items()}
+        return self.network.intervals(region.box, region.around, found, last, self.spheres(region, last))
+
+    def spheres(self, region: Region, last: int | None = None) -> dict[int, Box]:
+        """Spheres of nodes over a region; none without `lengths`."""
+        return spheres(self.network, region.box, region.around, last) if self.lengths else {}
 
     def first_boxes(self, x: Any, side: Known, last: int | None = None) -> dict[int, Box]:
         """Boxes of all nodes, or those up to one, over the first box of each sample."""
@@ -191,19 +199,23 @@ class VerifiedBounds:
         own = tf.one_hot(tf.cast(tf.reshape(targets, (-1,)), tf.int32), self.classes)
         return tf.one_hot(others, self.classes) - own[:, None]
 
-    def interval(self, weights: Any, boxes: dict[int, Box], region: Region) -> Any:
-        """An upper bound of `<weights, outputs>` `(b, s)` by intervals, joint through the last linear steps."""
+    def interval(self, weights: Any, boxes: dict[int, Box], balls: dict[int, Box], region: Region) -> tuple[Any, Any]:
+        """Upper bounds of `<weights, outputs>` `(b, s)` by intervals and by spheres, through the last linear steps."""
         arrived, constant = self.network.backward(self.network.output, weights, {}, stop=self.network.tail)
-        found = constant
+        apart, around = constant, constant
         for number, each in arrived.items():
-            found += highest(region if number == 0 else Region(boxes[number]), each)
-        return certain(found, tf.abs(constant))[..., 0]
+            own = region if number == 0 else Region(boxes[number])
+            apart += highest(own, each)
+            around += highest(Region(own.box, balls[number]) if number in balls else own, each)
+        return certain(apart, tf.abs(constant))[..., 0], certain(around, tf.abs(constant))[..., 0]
 
     def answer(self, state: Any) -> dict[str, Any]:
         """What the last stage hands over."""
-        linear, interval = state
-        answer = {"interval": interval} if self.method == "ibp" else {"linear": linear, "interval": interval}
-        upper = interval if self.method == "ibp" else tf.minimum(linear, interval)
+        linear, interval, sphere = state
+        answer = {"interval": interval, "sphere": sphere}
+        if self.method != "ibp":
+            answer["linear"] = linear
+        upper = tf.reduce_min(tf.stack(list(answer.values())), axis=0)
         if not self.outputs:
             return {"upper": upper, **answer}
         parts = {"upper": upper[:, : self.classes], "lower": -upper[:, self.classes :]}
@@ -212,7 +224,7 @@ class VerifiedBounds:
     def nothing(self, x: Any, side: Any) -> Any:
         """Tables of no bound, `(m, rows, count)`."""
         none = tf.fill([tf.shape(x)[0], self.specified, self.family.count], UNBOUNDED)
-        return none, none
+        return none, none, none
 
 
 def _given(side: Any) -> Any:

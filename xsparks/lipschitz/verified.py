@@ -10,6 +10,7 @@ from keras import ops
 
 from ..models.bounds import Kernel, Length, Monotone, Rearranged, Rectified, Rule, Scaled, Site, Sorted, register_bound
 from ..models.bounds.groups import in_windows, window_indices
+from ..models.bounds.linear_layers import shared_windows
 from . import layers as constrained
 from .batch_centering import BatchCentering
 from .residual import LipschitzResidual
@@ -18,7 +19,7 @@ from .residual import LipschitzResidual
 @register_bound(constrained.SpectralDense, constrained.FrobeniusDense)
 def _dense(layer: Any, site: Site) -> list[Rule]:
     bias = (lambda: layer.bias) if layer.use_bias else None
-    return [Kernel(lambda inputs, kernel: ops.matmul(inputs, kernel), lambda: layer.wbar, bias)]
+    return [Kernel(lambda inputs, kernel: ops.matmul(inputs, kernel), lambda: layer.wbar, bias, windows=1)]
 
 
 @register_bound(constrained.SpectralConv2D, constrained.FrobeniusConv2D)
@@ -28,7 +29,7 @@ def _convolution(layer: Any, site: Site) -> list[Rule]:
 
     first = layer.data_format == "channels_first"
     bias = (lambda: tf.reshape(tf.convert_to_tensor(layer.bias), (1, -1, 1, 1))) if first else (lambda: layer.bias)
-    return [Kernel(convolve, lambda: layer.wbar, bias if layer.use_bias else None)]
+    return [Kernel(convolve, lambda: layer.wbar, bias if layer.use_bias else None, shared_windows(layer))]
 
 
 @register_bound(constrained.ScaledAveragePooling2D, constrained.ScaledGlobalAveragePooling2D)

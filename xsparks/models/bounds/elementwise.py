@@ -80,6 +80,10 @@ class Rectified(Elementwise):
             zero,
         )
 
+    def stretch(self, shapes: Shapes) -> Any:
+        """By nothing."""
+        return 1.0
+
     def unstable(self, boxes: Sequence[Box]) -> list[Any]:
         """Entries that are positive for some inputs and negative for others."""
         return [tf.abs(boxes[0].centre) < boxes[0].radius]
@@ -165,6 +169,10 @@ class Bent(Elementwise):
         (box,) = boxes
         inside = [mask for mask, _, _ in self._pieces(box, self._slope_of(box))]
         return [~tf.reduce_any(tf.stack(inside), axis=0)]
+
+    def stretch(self, shapes: Shapes) -> Any:
+        """The steepest of its pieces."""
+        return tf.maximum(1.0, tf.reduce_max(tf.abs(tf.cast(tf.convert_to_tensor(self._slope()), tf.float32))))
 
     def _slope_of(self, box: Box) -> Any:
         return tf.cast(tf.convert_to_tensor(self._slope()), box.centre.dtype)

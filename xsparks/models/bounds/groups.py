@@ -64,6 +64,10 @@ class Largest(Group):
         """Every entry of a marked group."""
         return [tf.broadcast_to(support[..., None], (tf.shape(support)[0], *shapes[0]))]
 
+    def stretch(self, shapes: Shapes) -> Any:
+        """By nothing."""
+        return 1.0
+
     def interval(self, boxes: Sequence[Box]) -> Box:
         """The largest of both ends; the entry itself, with its radius as it is, where no other can exceed it."""
         (box,) = boxes
@@ -127,6 +131,10 @@ class Sorted(Group):
     Of two entries the larger is `x + max(y - x, 0)` and the smaller what is left of the sum, each held by the lines of
     the ReLU. Of more, a place whose entry is certain is that entry; another lies between the sorted ends.
     """
+
+    def stretch(self, shapes: Shapes) -> Any:
+        """By nothing: entries that are sorted are no farther apart than before."""
+        return 1.0
 
     def interval(self, boxes: Sequence[Box]) -> Box:
         """The sorted ends; the entry itself, with its radius as it is, where its place is certain."""

@@ -24,6 +24,10 @@ class Length(Group):
         """Without the last axis."""
         return shape[:-1]
 
+    def stretch(self, shapes: Shapes) -> Any:
+        """By nothing."""
+        return 1.0
+
     def interval(self, boxes: Sequence[Box]) -> Box:
         """The shortest and the longest; no farther from the length of the centre than the radius is long."""
         (box,) = boxes

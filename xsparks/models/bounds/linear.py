@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from .boxes import Box
+from .norms import MOST_COLUMNS, matrix_norm
 from .rule import Rule, Shapes
 
 
@@ -67,6 +68,13 @@ class Linear(Rule):
             added = weights * self.call(*(tf.zeros((1, *shape), weights.dtype) for shape in shapes))[None]
         return transposed(self.call, shapes, weights), added
 
+    def stretch(self, shapes: Shapes) -> Any:
+        """`|W|_2 <= (|W|_1 |W|_inf)^.5`, which is exact where entries are moved, repeated, scaled or averaged."""
+        of_entries = self.magnitude(*(tf.ones((1, *shape)) for shape in shapes))
+        of_inputs = transposed(self.magnitude, shapes, tf.ones((1, 1, *of_entries.shape[1:])))
+        most = tf.reduce_max(tf.stack([tf.reduce_max(each) for each in of_inputs]))
+        return tf.sqrt(tf.reduce_max(of_entries) * most)
+
     def reach(self, support: Any, shapes: Shapes) -> list[Any]:
         """Where `W^T` leads."""
         found = transposed(self.spread, shapes, support[:, None])
@@ -111,6 +119,10 @@ class Rearranged(Monotone):
     def __init__(self, function: Callable[..., Any], repeats: bool = False):
         self._function = function
         self.repeats = repeats
+
+    def stretch(self, shapes: Shapes) -> Any:
+        """By nothing, but where entries are repeated."""
+        return Linear.stretch(self, shapes) if self.repeats else 1.0
 
 
 class Summed(Linear):
@@ -180,6 +192,8 @@ class Kernel(Linear):
     function : `(inputs, kernel) -> outputs`.
     kernel : gives the kernel as it is now.
     bias : gives what is added to the outputs, or None.
+    windows : where the kernel, as a matrix of one column for each output channel, is applied to windows of the input:
+        the largest number of windows that share an entry; None for other steps.
     """
 
     def __init__(
@@ -187,8 +201,10 @@ class Kernel(Linear):
         function: Callable[[Any, Any], Any],
         kernel: Callable[[], Any],
         bias: Callable[[], Any] | None = None,
+        windows: int | None = None,
     ):
         self._function, self._kernel, self._bias = function, kernel, bias
+        self._windows = windows
         self.biased = bias is not None
 
     def _weights(self, inputs: Any) -> Any:
@@ -206,6 +222,14 @@ class Kernel(Linear):
     def spread(self, *marks: Any) -> Any:
         """The step with weights of one: whatever the weights are."""
         return self._function(marks[0], tf.ones_like(self._weights(marks[0])))
+
+    def stretch(self, shapes: Shapes) -> Any:
+        """The norm of the matrix, times the root of how many windows share an entry."""
+        kernel = tf.cast(tf.convert_to_tensor(self._kernel()), tf.float32)
+        matrix: Any = tf.reshape(kernel, (-1, kernel.shape[-1]))
+        if self._windows is None or min(matrix.shape) > MOST_COLUMNS:
+            return Linear.stretch(self, shapes)
+        return matrix_norm(matrix) * self._windows**0.5
 
     def of_ball(self, ball: Box) -> Box:
         """The box around the image of `{c + s z: |z|_2 <= 1}`, with `c` and `s` the centre and radius of `ball`.

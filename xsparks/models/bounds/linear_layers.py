@@ -126,7 +126,7 @@ def _scaling(site: Site) -> Rules:
 @register_bound(layers.Dense)
 def _dense(layer: Any, site: Site) -> Rules:
     bias = (lambda: layer.bias) if layer.use_bias else None
-    return [Kernel(lambda inputs, kernel: ops.matmul(inputs, kernel), lambda: layer.kernel, bias)]
+    return [Kernel(lambda inputs, kernel: ops.matmul(inputs, kernel), lambda: layer.kernel, bias, windows=1)]
 
 
 def _per_channel(layer: Any, weights: Callable[[], Any]) -> Callable[[], Any] | None:
@@ -157,7 +157,17 @@ def _convolution(layer: Any, site: Site) -> Rules:
             data_format=layer.data_format,
         )
 
-    return [Kernel(convolve, lambda: layer.kernel, _per_channel(layer, lambda: layer.bias))]
+    bias = _per_channel(layer, lambda: layer.bias)
+    return [Kernel(convolve, lambda: layer.kernel, bias, shared_windows(layer))]
+
+
+def shared_windows(layer: Any) -> int:
+    """How many windows of a convolution at most share an entry of its input."""
+    found = 1
+    # Either has a stride or a dilation, never both.
+    for size, stride in zip(layer.kernel_size, layer.strides, strict=True):
+        found *= -(-size // stride)
+    return found
 
 
 @register_bound(layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)

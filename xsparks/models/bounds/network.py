@@ -31,6 +31,13 @@ def _size(shape: Sequence[int]) -> int:
     return size
 
 
+def _within(box: Box, rule: Rule, sphere: Box | None, before: Box | None) -> Box:
+    """A box cut to a sphere, and to what a kernel makes of the sphere before it."""
+    if isinstance(rule, Kernel) and before is not None:
+        box = intersection(box, rule.of_ball(before))
+    return box if sphere is None else intersection(box, sphere)
+
+
 @dataclass(frozen=True, eq=False)
 class Node:
     """One step of a network.
@@ -161,7 +168,12 @@ class Network:
         return last
 
     def intervals(
-        self, box: Box, ball: Box | None = None, known: Boxes | None = None, last: int | None = None
+        self,
+        box: Box,
+        ball: Box | None = None,
+        known: Boxes | None = None,
+        last: int | None = None,
+        spheres: Boxes | None = None,
     ) -> dict[int, Box]:
         """A box for every node, by interval arithmetic, up to node `last`.
 
@@ -170,8 +182,9 @@ class Network:
         box : of the input, `(n, *shape)`.
         ball : `{c + s z: |z|_2 <= 1}`, centre `c` and radius `s`, where inputs lie in it, too.
         known : tighter boxes of some nodes, which are intersected with as they are reached.
+        spheres : of some nodes, which hold their answers, too.
         """
-        known = known or {}
+        known, spheres = known or {}, spheres or {}
         boxes = {0: box if 0 not in known else intersection(box, known[0])}
         balls = {} if ball is None else {0: ball}
         for number, node in enumerate(self.nodes[: None if last is None else last + 1]):
@@ -185,6 +198,8 @@ class Network:
                     balls[number] = rule.interval([before])
                 elif isinstance(rule, Kernel):
                     found = intersection(found, rule.of_ball(before))
+            if number not in self.exact:
+                found = _within(found, rule, spheres.get(number), spheres.get(node.inputs[0]))
             boxes[number] = intersection(found, known[number]) if number in known else found
         return boxes
 

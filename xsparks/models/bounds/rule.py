@@ -55,6 +55,13 @@ class Rule(ABC):
     def reach(self, support: Any, shapes: Shapes) -> list[Any]:
         """Which entries of the inputs the marked outputs may depend on: `(n, *outputs)` of 0 and 1 -> the same."""
 
+    def stretch(self, shapes: Shapes) -> Any:
+        """An upper bound of how much longer than a difference of the inputs, all together, that of the outputs is.
+
+        In Euclidean length; None where it is not known.
+        """
+        return None
+
     def unstable(self, boxes: Sequence[Box]) -> list[Any]:
         """For each input, which entries a tighter interval would help: masks `(n, *shape)` of bool."""
         return [box.radius > 0 for box in boxes]
