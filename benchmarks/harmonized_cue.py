@@ -1,6 +1,6 @@
 """Does harmonized training free a model of a cue that lies, and what does that cost?
 
-    python benchmarks/harmonized_cue.py run [--weights 0 1 5] [--repeats 2] [--epochs 12] [--pictures 3000]
+    python benchmarks/harmonized_cue.py run [--weights 0 1 4] [--repeats 3] [--epochs 12] [--score logit] [--head mean]
     python benchmarks/harmonized_cue.py figures --to docs/images
     python benchmarks/harmonized_cue.py show
 
@@ -8,7 +8,9 @@ Pictures of `xsparks.datasets.shapes` whose corner holds a patch that always has
 them, a network can read the patch instead of the shape. Masks of the shapes are the human maps of a share of the
 pictures. On held-out pictures without a patch, and with the patch of another class: accuracy, alignment with the masks
 (Spearman), and how much of the gradient lies on the patch. A network trained without patches shows what the shapes
-alone give. What is finished is kept in --out, so that a run that was stopped goes on.
+alone give. A head that reads every place by itself ("places") can look at the corners alone; one that takes the
+mean over all places ("mean") has the same gradient everywhere. What is finished is kept in --out, so that a run that
+was stopped goes on.
 """
 
 from __future__ import annotations
@@ -48,8 +50,8 @@ def ids(data: shapes.Shapes, classes: tuple[str, ...]) -> np.ndarray:
     return np.array([classes.index(shapes.CLASS_NAMES[label]) for label in data.labels])
 
 
-def build(classes: int) -> Any:
-    """Three convolutions with batch normalisation, from pictures in [0, 255] to logits."""
+def build(classes: int, head: str) -> Any:
+    """Three convolutions with batch normalisation and a head, from pictures in [0, 255] to logits."""
     layers = keras.layers
     model: Any = keras.Sequential([keras.Input((SIDE, SIDE, 3)), layers.Rescaling(1 / 127.5, offset=-1)])
     for filters, width in ((16, 5), (32, 3), (64, 3)):
@@ -57,10 +59,11 @@ def build(classes: int) -> Any:
         model.add(layers.BatchNormalization(momentum=0.9))
         model.add(layers.ReLU())
         model.add(layers.AveragePooling2D(2))
-    model.add(layers.GlobalAveragePooling2D())
-    model.add(layers.Dense(classes))
+    of_places = [layers.Flatten(), layers.Dense(64, activation="relu")]
+    for layer in (*(of_places if head == "places" else [layers.GlobalAveragePooling2D()]), layers.Dense(classes)):
+        model.add(layer)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(3e-3), loss, metrics=["accuracy"])
+    model.compile(keras.optimizers.Adam(1e-3 if head == "places" else 3e-3), loss, metrics=["accuracy"])
     return model
 
 
@@ -93,7 +96,7 @@ class Experiment:
         """A model trained with this weight; all weights of a repeat start alike and see the pictures in one order."""
         data = pictures(self.given.pictures, 1 + repeat, self.classes, cue)
         keras.utils.set_random_seed(repeat)
-        model, labels = build(len(self.classes)), ids(data, self.classes)
+        model, labels = build(len(self.classes), self.given.head), ids(data, self.classes)
         held_out = pictures(self.given.held_out, 1000, self.classes, None)
         curves = Curves(held_out, ids(held_out, self.classes))
         targets: Any = labels
@@ -103,7 +106,8 @@ class Experiment:
             with_map = np.arange(len(data)) % 100 < 100 * self.given.share
             targets = {"label": labels, "heatmap": heatmaps, "has_heatmap": with_map.astype("float32")}
             # Gradients by inputs in [0, 255] are small: epsilon must be small against them.
-            callbacks = [Harmonization(weight=weight, saliency=self.given.saliency, epsilon=1e-8), curves]
+            options = {"saliency": self.given.saliency, "score": self.given.score, "epsilon": 1e-8}
+            callbacks = [Harmonization(weight=weight, **options), curves]
         start = time.perf_counter()
         model.fit(
             data.images.astype("float32"), targets, batch_size=64, epochs=self.given.epochs, verbose=0,
@@ -203,13 +207,15 @@ def main() -> None:
     parser.add_argument("what", choices=("run", "figures", "show"))
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--to", type=Path, default=Path("docs/images"))
-    parser.add_argument("--weights", type=float, nargs="+", default=[0.0, 1.0, 5.0])
-    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--weights", type=float, nargs="+", default=[0.0, 1.0, 4.0])
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--pictures", type=int, default=3000)
+    parser.add_argument("--pictures", type=int, default=4000)
     parser.add_argument("--held-out", type=int, default=600)
     parser.add_argument("--share", type=float, default=1.0, help="of the pictures that have a map")
     parser.add_argument("--saliency", default="absolute_gradient")
+    parser.add_argument("--score", default="log_odds", help="what is explained: logit or log_odds")
+    parser.add_argument("--head", choices=("places", "mean"), default="places")
     parser.add_argument("--classes", nargs="+", default=["disc", "ring", "square", "triangle"])
     given = parser.parse_args()
     if given.what == "run":
