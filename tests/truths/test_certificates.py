@@ -68,6 +68,13 @@ KINDS: dict[str, tuple[Any, tuple[int, ...], float]] = {
     "sort": (lipschitz.GroupSort2(), IMAGE, 1.001),
     "spectral": (lipschitz.SpectralConv2D(3, 3), IMAGE, 1.6),
     "disjoint": (lipschitz.FrobeniusDense(3), ROW, 1.001),
+    "disjoint conv": (lipschitz.FrobeniusConv2D(3, 3), IMAGE, 3),
+    "max and min": (lipschitz.MaxMin(), IMAGE, 1.5),
+    "sort of all": (lipschitz.FullSort(), IMAGE, 1.001),
+    "up": (lipschitz.InvertibleUpSampling((1, 2)), IMAGE, 1.001),
+    "global scaled": (lipschitz.ScaledGlobalAveragePooling2D(k_coef_lip=2.0), IMAGE, 1.001),
+    "global l2": (lipschitz.ScaledGlobalL2NormPooling2D(k_coef_lip=2.0), IMAGE, 1.001),
+    "sort, twice": (lipschitz.GroupSort2(k_coef_lip=2.0), IMAGE, 1.001),
     "with a sort": (lipschitz.SpectralDense(4, activation=lipschitz.GroupSort2()), ROW, 1.001),
 }
 

@@ -13,6 +13,7 @@ from tests.truths.concept_models import ATOMS, CELL, COLLAPSED, HEAD, contents, 
 from xsparks.attributions import GradCAM, GradientInput, IntegratedGradients, Occlusion, Saliency
 from xsparks.concepts import CRAFT, ConceptExplanation
 from xsparks.concepts.importance import sobol_plan
+from xsparks.concepts.tree import preferred_count
 from xsparks.engine import Engine, Explanation
 from xsparks.models.access import ModelAccess
 from xsparks.models.operators import classification
@@ -365,3 +366,24 @@ def test_a_collapsed_concept_is_split_where_it_is_still_two():
 def test_where_every_concept_is_one_thing_nothing_is_split():
     tree = fitted().grow(X, layers=["things"], share=0.2)
     assert tree.children == {} and len(tree.candidates) == 4
+
+
+def test_a_concept_is_split_at_the_layer_that_tells_its_crops_apart_best():
+    """What all cells have in common is taken away by "things", and still there in "cells"."""
+    model = planted(atoms=COLLAPSED)
+    model.get_layer("things").set_weights([np.eye(4, dtype=np.float32)[None, None], np.full(4, -2.0, np.float32)])
+    raised = X + 2
+    concepts = craft(model, number_of_concepts=3).fit(raised, 0)
+    order, _ = match_atoms(COLLAPSED[1:], concepts.dictionary_)
+    tree = concepts.grow(raised, layers=["cells", "things"], concepts=[order[0]], share=0.2)
+    assert {split.layer for split in tree.candidates} == {"cells", "things"}
+    apart = {split.layer: split.separation for split in tree.candidates}
+    assert apart["things"] > apart["cells"]
+    assert tree.children[order[0]].craft.learned_.layer == "things"
+
+
+def test_a_child_has_as_many_concepts_as_there_are_things_in_its_crops():
+    draw = np.random.default_rng(0)
+    for things in (2, 3, 4):
+        points = np.eye(6)[draw.integers(0, things, 90)] + 0.05 * draw.random((90, 6))
+        assert preferred_count(points / np.linalg.norm(points, axis=1, keepdims=True), 6, 0) == things

@@ -102,12 +102,13 @@ def test_a_weight_of_zero_trains_as_without():
 
 @pytest.mark.parametrize("mean_over", ["batch", "maps"])
 def test_no_maps_train_as_without(mean_over):
-    plain, harmonized = (compiled(network(), run_eagerly=True) for _ in range(2))
-    plain.fit(X, Y["label"], epochs=2, batch_size=4, verbose=0, shuffle=False)
+    """Twenty steps of the traced graph, which has the derivatives of the maps in it."""
+    plain, harmonized = (compiled(network()) for _ in range(2))
+    plain.fit(X, Y["label"], epochs=10, batch_size=4, verbose=0, shuffle=False)
     targets = {**Y, "has_heatmap": np.zeros(8, bool), "heatmap": np.full_like(Y["heatmap"], np.nan)}
-    found = fitted(harmonized, targets, epochs=2, batch_size=4, mean_over=mean_over)
+    found = fitted(harmonized, targets, epochs=10, batch_size=4, mean_over=mean_over)
     np.testing.assert_allclose(weights_of(harmonized), weights_of(plain), atol=1e-6)
-    assert found["harmonization_loss"] == [0, 0] and np.isfinite(found["loss"]).all()
+    assert found["harmonization_loss"] == [0] * 10 and np.isfinite(found["loss"]).all()
 
 
 def test_without_has_heatmap_every_sample_has_one():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import keras
 import numpy as np
@@ -295,3 +296,43 @@ def test_a_visualisation_is_kept(tmp_path):
     assert len(seen[1]) == 1 and seen[1].names == ("class 2",) and seen[[1, 0]].names == ("class 2", "class 1")
     _figure, axes = seen.plot()
     assert len(axes) == 2
+
+
+def test_inversion_by_distance_goes_down_to_the_answer():
+    photographs = models.images(1, (20, 30, 3))
+    model = models.convolutional()
+    options = {**QUICK, "crops": 2, "steps": 60}
+    seen = FeatureInversion(model, layer="first", loss="distance", **options).invert(photographs)
+    apart = seen.values[0]
+    assert apart.max() <= 0 and apart[-5:].mean() > 0.8 * apart[:5].mean(), "what is left of the distance, subtracted"
+    cosine = FeatureInversion(model, layer="first", **options).invert(photographs)
+    assert np.abs(seen.images - cosine.images).max() > 0.01
+
+
+def test_maco_begins_as_a_photograph_that_is_handed_over():
+    photographs = models.images(2, (16, 24, 3)) * 0.9 + 0.05
+    still = maco(crop_size=0.9, optimizer=keras.optimizers.SGD(0.0))
+    np.testing.assert_allclose(still.explain(photographs, [0, 1]).images, photographs, atol=1e-4)
+    moved = maco(crop_size=0.9).explain(photographs, [0, 1]).images
+    assert (
+        np.abs(moved - photographs).max() > 0.01 and np.abs(moved - plain().explain(targets=[0, 1]).images).max() > 0.1
+    )
+
+
+@pytest.mark.parametrize("batch_size", [2, 7, 64])
+def test_progress_counts_every_view_of_every_picture(batch_size, monkeypatch):
+    told: list[Any] = []
+
+    class Bar:
+        update = told.append
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            return None
+
+    totals = []
+    monkeypatch.setattr("xsparks.features.visualiser.progress_bar", lambda total, *rest: totals.append(total) or Bar())
+    maco(batch_size=batch_size).explain(targets=[0, 1, 2])
+    assert totals == [3 * 6 * 3] and sum(told) == totals[0]

@@ -133,6 +133,25 @@ def test_a_planted_dictionary_is_recovered(seed):
     assert found.relative_error == pytest.approx(np.linalg.norm(activations - found.codes @ found.atoms) / whole)
 
 
+def test_of_starts_that_are_as_near_the_most_stable_is_kept(monkeypatch):
+    """Two starts agree on one exact dictionary, a third found another."""
+    odd, agreed = np.array([[1.0, 0.3], [0.3, 1.0]]), np.eye(2)
+    draw = np.random.default_rng(0)
+    activations = draw.uniform(0.2, 1, (30, 2)) @ odd
+    asked = []
+
+    def searched(given, *start, **options):
+        asked.append(options["init"])
+        atoms = odd if len(asked) == 1 else agreed
+        return given @ np.linalg.inv(atoms), atoms
+
+    monkeypatch.setattr("xsparks.numerics.nonnegative_factorization._searched", searched)
+    found = nonnegative_factorization(activations, 2, starts=3, iterations=60)
+    assert asked == ["nndsvda", "random", "random"]
+    assert match_atoms(agreed, found.atoms)[1].min() == pytest.approx(1)
+    assert found.stability == pytest.approx((1 + 1 / np.sqrt(1.09)) / 2, rel=1e-6)
+
+
 def test_factorization_options_change_the_number_and_the_type_is_kept():
     activations, _ = planted(noise=0.3)
     base = nonnegative_factorization(activations.astype(np.float32), 5)

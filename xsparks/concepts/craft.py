@@ -84,7 +84,8 @@ class CRAFT(OnModel):
     -------
     Crops are spread evenly up to the edges. The design is scrambled, has 128 rows, and its indices are divided by the
     realised step of each column: of 25 concepts of random affine heads the most important one is then found always, and
-    by 32 unscrambled rows, as published, in 37 to 60 % of the heads.
+    by 32 unscrambled rows, as published, in 37 to 60 % of the heads. Other attribution methods vary the strength `s` of
+    each concept in `h((s u) V)`, from 0 to 1, not its coefficient.
 
     Example
     -------

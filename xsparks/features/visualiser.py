@@ -134,7 +134,7 @@ class Visualiser(OnModel, abc.ABC):
 
     @final
     def explain(self, inputs: Any = None, targets: Any = None, out: Any = None) -> Visualisation:
-        """One picture, or `variants` of them, for each target; all are optimised together.
+        """One picture, or `variants` of them, for each target, as many together as the batch size has room for.
 
         Parameters
         ----------

@@ -79,9 +79,9 @@ def plot_trade_off(
     if knee is not None:
         ring, (across, up) = style.PALETTE[1], points[knee]
         axes.scatter(across, up, s=130, facecolors="none", edgecolors=ring, linewidths=1.4, zorder=4)
-        # The front falls to the right: below and left of it there is room.
-        words = {"fontsize": style.SMALL, "color": ring, "ha": "right"}
-        axes.annotate("knee", (across, up), (-8, -12), textcoords="offset points", **words)
+        # Names stand to the upper right of their points: below there is room.
+        words = {"fontsize": style.SMALL, "color": ring, "ha": "center"}
+        axes.annotate("knee", (across, up), (0, -19), textcoords="offset points", **words)
     for point, name in zip(points, names, strict=True):
         axes.annotate(
             str(name), tuple(point), (6, 4), textcoords="offset points", fontsize=style.SMALL, color=style.INK
