@@ -2,7 +2,7 @@
 
     python benchmarks/lipschitz.py cost                      # seconds of a training step of each, and what a run costs
     python benchmarks/lipschitz.py run --epochs 8 --pictures 10000
-    python benchmarks/lipschitz.py show                      # the table of what is finished
+    python benchmarks/lipschitz.py show [--figure PATH]      # the tables of what is finished
 
 Both are trained on the same pictures: the conventional one with cross-entropy, the other, `to_lipschitz` of it, with
 the soft loss of Serrurier et al. 2023 (lambda 5, margin .5, temperature 10, as published). Measured on held-out
@@ -176,6 +176,14 @@ def show(options: argparse.Namespace) -> None:
     print(table(["", *found, "published (1-Lipschitz / conventional)"], shown))
     print(table(["certified accuracy at", *(f"{each:g}" for each in DISTANCES)],
                 [[kind, *(f"{each:.3f}" for each in row["certified"])] for kind, row in found.items()]))  # fmt: skip
+    if options.figure:
+        from xsparks.plots import plot_curves
+
+        curves: dict[str, Any] = {
+            kind: (np.array(DISTANCES), np.array(row["certified"])) for kind, row in found.items()
+        }
+        drawing = plot_curves(curves, xlabel="Euclidean distance", ylabel="certified accuracy", area=False)
+        drawing.figure.savefig(options.figure, dpi=150)
 
 
 def main() -> None:
@@ -187,6 +195,7 @@ def main() -> None:
     parser.add_argument("--explained", type=int, default=200)
     parser.add_argument("--radius", type=float, default=0.05)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "lipschitz")
+    parser.add_argument("--figure", type=Path, help="where show draws certified accuracy by distance")
     options = parser.parse_args()
     if options.what == "cost":
         cost()
