@@ -40,5 +40,5 @@ from .rule import Rule as Rule
 from .rule import Site as Site
 from .rule import Unsupported as Unsupported
 from .rule import register_bound as register_bound
-from .spheres import spheres as spheres
-from .spheres import stretch_of as stretch_of
+from .sphere_bounds import spheres as spheres
+from .sphere_bounds import stretch_of as stretch_of
