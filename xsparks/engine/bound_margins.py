@@ -20,8 +20,7 @@ def margins_of_one(bounds: VerifiedBounds) -> Plan:
 
     def prepare(x: Any, side: Any) -> Any:
         side = opened(side)
-        boxes, tail = bounds.first_boxes(x, side), bounds.network.tail
-        balls = bounds.spheres(bounds.family.first(x, side.given))
+        (boxes, balls), tail = bounds.first_boxes(x, side), bounds.network.tail
         return {
             "given": side.given,
             "slopes": side.slopes,
@@ -81,8 +80,8 @@ def margins_of_each(bounds: VerifiedBounds) -> Plan:
     def query(bound: Any, operator: Any, drawn: Any, targets: Any) -> Any:
         weights = bounds.specification(drawn["place"], targets, drawn["given"])
         region = bounds.family.region(drawn["x"], drawn["given"], drawn["box"])
-        boxes = bounds.boxes(region, drawn["known"])
-        interval, sphere = bounds.interval(weights, boxes, bounds.spheres(region), region)
+        boxes, balls = bounds.boxes(region, drawn["known"])
+        interval, sphere = bounds.interval(weights, boxes, balls, region)
         if bounds.method == "ibp":
             return interval, interval, sphere
         made = {str(number): each for number, each in bounds.network.relaxations(boxes).items()}

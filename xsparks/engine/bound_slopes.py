@@ -28,7 +28,7 @@ def slopes_loop(bounds: VerifiedBounds) -> Loop:
 
     def start(x: Any, side: Any) -> Any:
         known = opened(side)
-        found = bounds.relaxed(bounds.first_boxes(x, known), known)
+        found = bounds.relaxed(bounds.first_boxes(x, known)[0], known)
         slopes = {str(number): found[str(number)][2] for number in free}
         none = tf.nest.map_structure(tf.zeros_like, slopes)
         return {

@@ -22,7 +22,7 @@ def tightening(bounds: VerifiedBounds, anchor: int) -> Plan:
 
     def prepare(x: Any, side: Any) -> Any:
         side = opened(side)
-        boxes = bounds.first_boxes(x, side, bounds.network.last_use(anchor))
+        boxes, _ = bounds.first_boxes(x, side, bounds.network.last_use(anchor))
         marks = bounds.network.unstable(anchor, boxes)
         needed = rows.needed(marks)
         return {

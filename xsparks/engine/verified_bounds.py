@@ -134,17 +134,16 @@ class VerifiedBounds:
         wanted = self.rows or min(MOST_ROWS, max(1, NUMBERS_OF_AN_ITEM // (2 * largest)))
         return max(1, min(wanted, number))
 
-    def boxes(self, region: Region, known: dict[str, Box], last: int | None = None) -> dict[int, Box]:
-        """Boxes of all nodes, or those up to one, over a region, no wider than what is known `(n, *shape)`."""
-        found = {int(key): box for key, box in known.items()}
-        return self.network.intervals(region.box, region.around, found, last, self.spheres(region, last))
+    def boxes(self, region: Region, known: dict[str, Box], last: int | None = None) -> tuple[Any, Any]:
+        """Boxes of all nodes, or those up to one, over a region, no wider than what is known `(n, *shape)`; and the
+        spheres that they were cut to, none without `lengths`.
+        """
+        tighter = {int(key): box for key, box in known.items()}
+        balls = spheres(self.network, region.box, region.around, last) if self.lengths else {}
+        return self.network.intervals(region.box, region.around, tighter, last, balls), balls
 
-    def spheres(self, region: Region, last: int | None = None) -> dict[int, Box]:
-        """Spheres of nodes over a region; none without `lengths`."""
-        return spheres(self.network, region.box, region.around, last) if self.lengths else {}
-
-    def first_boxes(self, x: Any, side: Known, last: int | None = None) -> dict[int, Box]:
-        """Boxes of all nodes, or those up to one, over the first box of each sample."""
+    def first_boxes(self, x: Any, side: Known, last: int | None = None) -> tuple[Any, Any]:
+        """The same over the first box of each sample."""
         known = {key: Box(*(each[:, 0] for each in box)) for key, box in side.boxes.items()}
         return self.boxes(self.family.first(x, side.given), known, last)
 
@@ -202,12 +201,14 @@ class VerifiedBounds:
     def interval(self, weights: Any, boxes: dict[int, Box], balls: dict[int, Box], region: Region) -> tuple[Any, Any]:
         """Upper bounds of `<weights, outputs>` `(b, s)` by intervals and by spheres, through the last linear steps."""
         arrived, constant = self.network.backward(self.network.output, weights, {}, stop=self.network.tail)
-        apart, around = constant, constant
+        found = [constant] * (2 if balls else 1)
         for number, each in arrived.items():
             own = region if number == 0 else Region(boxes[number])
-            apart += highest(own, each)
-            around += highest(Region(own.box, balls[number]) if number in balls else own, each)
-        return certain(apart, tf.abs(constant))[..., 0], certain(around, tf.abs(constant))[..., 0]
+            found[0] += highest(own, each)
+            if balls:
+                found[1] += highest(Region(own.box, balls[number]) if number in balls else own, each)
+        upper = [certain(each, tf.abs(constant))[..., 0] for each in found]
+        return upper[0], upper[-1]
 
     def answer(self, state: Any) -> dict[str, Any]:
         """What the last stage hands over."""
