@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -60,7 +61,7 @@ def variants(network: str) -> list[Case]:
 def sweep(network: str) -> list[Case]:
     """Choices that differ from the published ones, and those that cost most, one at a time."""
     few = spread(FEW)
-    published = {"phase_spread": 1.0}
+    even = {"phase_spread": math.pi}
 
     def maco(label: str, **fields: Any) -> Case:
         return Case(network, f"MACO, {label}", few, "MACO", **fields)
@@ -72,10 +73,11 @@ def sweep(network: str) -> list[Case]:
         maco("256 steps", options={"steps": 256}),
         maco("512 steps", options={"steps": 512}),
         maco("32 crops", options={"crops": 32}),
-        maco("spread 1", canvas_options=published),
-        maco("rate 1", rate=1.0),
-        maco("rate 0.1", rate=0.1),
-        maco("spread 1, rate 1 (published)", canvas_options=published, rate=1.0),
+        maco("spread 0.5", canvas_options={"phase_spread": 0.5}),
+        maco("spread pi", canvas_options=even),
+        maco("rate 0.3", rate=0.3),
+        maco("spread pi, rate 0.3", canvas_options=even, rate=0.3),
+        maco("spread pi, rate 3", canvas_options=even, rate=3.0),
         maco("crops 0.25 (paper)", options={"crop_size": 0.25, "crop_spread": 0.1}),
         maco("crops 1 to 0.25", options={"crop_size": (1.0, 0.25)}),
         maco("noise 0.1", options={"noise": 0.1}),

@@ -62,6 +62,17 @@ def test_every_frequency_has_the_given_magnitude_before_colours_and_the_sigmoid(
     np.testing.assert_allclose(planes.var(axis=(2, 3)).mean(axis=1), 1, rtol=1e-4)
 
 
+def test_a_third_of_the_variance_begins_as_a_crest_in_the_first_corner_unless_phases_are_spread_evenly():
+    size, shares = (96, 128), []
+    for canvas in (MACOCanvas(), MACOCanvas(phase_spread=np.pi)):
+        planes = canvas.planes(canvas.start(tf.constant([0, 1]), 0, size, 3), size, (0, 1)).numpy()
+        found = np.fft.rfft2(planes)[..., 1:-1]
+        # A crest in the corner is a picture whose phases are 0: what of each wave points there.
+        shares.append(np.real(found / np.abs(found)).mean(axis=(1, 2, 3)) ** 2)
+    np.testing.assert_allclose(shares[0], np.exp(-1), atol=0.02)
+    np.testing.assert_allclose(shares[1], 0, atol=0.02)
+
+
 def test_the_optimised_picture_still_has_the_given_magnitude():
     wanted = as_magnitude("natural", (16, 24), 1, (0, 255), "MACO")
     method = maco(models.convolutional((8, 12, 1)), values_range=(0, 255))
