@@ -276,6 +276,20 @@ def test_bounds_that_say_little_are_told() -> None:
         eva(model, epsilon=0.001).explain(x)
 
 
+def test_all_samples_are_told_of_at_once_at_the_line_of_the_caller() -> None:
+    model = small()
+    x = samples(model, 20)
+    method = eva(model, epsilon=0.5, bounds="ibp", attack_steps=1)
+    with pytest.warns(Notice) as told:
+        method.explain(x)
+    assert [(str(each.message)[:35], each.filename) for each in told] == [
+        ("`EVA`: the bound of 20 of 20 inputs", __file__)
+    ]
+    with pytest.warns(Notice) as told:
+        parts = list(method.stream(x))
+    assert len(parts) > 1 and len(told) == len(parts)
+
+
 @pytest.mark.parametrize("recipe", ["tf", "torch", "caffe"])
 def test_a_recipe_of_preprocessing_is_bounded_and_the_radius_is_in_pixels(recipe: str) -> None:
     model, pixels = models.convolutional(), models.images(3) * 255

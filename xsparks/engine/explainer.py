@@ -23,6 +23,7 @@ from ..models.access import Notice
 from ..models.operators import OPERATORS, resolve_targets, symbolic_targets
 from .enlarging import at_size
 from .explanation import Explanation
+from .needs import check_needs
 from .record import model_digest, settings_of, versions
 from .rows import as_tensors
 from .schedule import group_size
@@ -30,7 +31,6 @@ from .session import OnModel, Stages, as_stages
 from .shards import Shards
 
 _FOUND: list[type[Explainer]] = []
-_KINDS = {"image": "images (h, w, c)", "series": "series (t, f)", "table": "rows of a table (f,)"}
 
 
 class Cost(NamedTuple):
@@ -96,34 +96,7 @@ class Explainer(OnModel, abc.ABC):
 
     def planned(self, layout: Layout, outputs: Any) -> Stages:
         """The plan, once samples and model are known to fit the method."""
-        name = type(self).__name__
-        if layout.kind not in self.kinds:
-            raise ModelError(
-                wording(
-                    name,
-                    expected="samples must be " + " or ".join(_KINDS[kind] for kind in self.kinds),
-                    received=f"shape {layout.shape}",
-                    remedy="Other methods take them: see the table of methods.",
-                )
-            )
-        if self.needs_layers and not self.access.is_keras:
-            raise ModelError(
-                wording(
-                    name,
-                    expected="the model must be a Keras model, whose layers can be reached",
-                    received=f"a {type(self.model).__name__}",
-                    remedy="Use a method that needs no layer, such as RISE or SobolAttribution.",
-                )
-            )
-        if self.needs_gradients and not self.access.differentiable:
-            raise ModelError(
-                wording(
-                    name,
-                    expected="the model must have gradients",
-                    received=f"a {type(self.model).__name__} of NumPy arrays",
-                    remedy="Use a method without gradients, such as RISE or SobolAttribution, or pass a Keras model.",
-                )
-            )
+        check_needs(self, layout)
         return self.plan(layout, outputs)
 
     @final
@@ -150,7 +123,10 @@ class Explainer(OnModel, abc.ABC):
         """
         if tf.inside_function():
             return self._explain_in_graph(inputs, targets)["attributions"]
-        return Explanation.concatenate(list(self.stream(inputs, targets, out)))
+        whole = Explanation.concatenate(list(self._parts(inputs, targets, out)))
+        # Once for all samples, and not for each group.
+        self._tell(whole)
+        return whole
 
     def __call__(self, inputs: Any, targets: Any = None) -> Any:
         """The same as `explain`."""
@@ -159,6 +135,16 @@ class Explainer(OnModel, abc.ABC):
     @final
     def stream(self, inputs: Any, targets: Any = None, out: Any = None) -> Iterator[Explanation]:
         """One `Explanation` for each group of samples, as soon as it is known; the data set is read once."""
+        for part in self._parts(inputs, targets, out):
+            self._tell(part)
+            yield part
+
+    def _tell(self, found: Explanation) -> None:
+        if (remark := self.remark(found.extras)) is not None:
+            # The line of the caller of `explain`.
+            warnings.warn(f"`{type(self).__name__}`: {remark}", Notice, stacklevel=3)
+
+    def _parts(self, inputs: Any, targets: Any, out: Any) -> Iterator[Explanation]:
         name = type(self).__name__
         reader = Reader(inputs, targets, self._sample_rank(inputs), f"{name}.explain")
         explained = "given" if reader.has_targets else "predicted"
@@ -207,8 +193,6 @@ class Explainer(OnModel, abc.ABC):
                     remedy="The model answered so for a variant of the input: look at `preprocess` and the baseline.",
                 )
             )
-        if (remark := self.remark(answer)) is not None:
-            warnings.warn(f"`{type(self).__name__}`: {remark}", Notice, stacklevel=2)
         return Explanation(
             values=maps,
             size=self.access.layout(self.engine.explained(inputs).shape[1:]).spatial,
