@@ -187,6 +187,7 @@ def test_a_concept_in_pixels():
                 assert np.abs(cells[~here]).max() < 0.1 * cells[here].min()
             assert cells[here].min() > 0
     presence = concepts.localize(NEW, explainer=GradientInput)
+    assert presence.class_names == [f"concept {number}" for number in range(4)]
     np.testing.assert_array_equal(presence.targets, concepts.explain(NEW).coefficients.argmax(1))
     np.testing.assert_allclose(presence.scores, concepts.explain(NEW).coefficients.max(1), rtol=1e-4)
     # The score is linear in the pixels of what is there: gradient times input sums to it.
