@@ -10,7 +10,7 @@ from scipy.optimize import nnls
 from xsparks.numerics.additive_indices import additive_total_order
 from xsparks.numerics.dictionary_matching import match_atoms
 from xsparks.numerics.nonnegative_encoding import nonnegative_codes
-from xsparks.numerics.nonnegative_factorization import nonnegative_factorization
+from xsparks.numerics.nonnegative_factorization import _searched, nonnegative_factorization
 from xsparks.numerics.sobol_designs import make_design
 from xsparks.numerics.sobol_estimators import total_order
 from xsparks.numerics.two_clusters import two_clusters
@@ -165,6 +165,22 @@ def test_factorization_options_change_the_number_and_the_type_is_kept():
     ended = nonnegative_factorization(activations, 5, iterations=60, tolerance=1e-9)
     assert nonnegative_factorization(activations, 5, tolerance=1e-9).relative_error < ended.relative_error - 1e-6
     assert np.isnan(nonnegative_factorization(activations, 5, starts=1).stability)
+
+
+def test_the_search_ends_where_more_iterations_hardly_help(monkeypatch):
+    activations, _ = planted(noise=0.3)
+    name, done = "xsparks.numerics.nonnegative_factorization._searched", []
+
+    def searched(*given, **options):
+        done.append(options["max_iter"])
+        return _searched(*given, **options)
+
+    monkeypatch.setattr(name, searched)
+    found = {tolerance: nonnegative_factorization(activations, 5, tolerance=tolerance) for tolerance in (1e-12, 2e-5)}
+    race, long, short = done[:4], done[4:13], done[13 + 4 :]
+    assert race == [60] * 4 and sum(long) == 340 and sum(short) < 340 and set(short) == {40}
+    errors = {tolerance: each.relative_error for tolerance, each in found.items()}
+    assert errors[1e-12] <= errors[2e-5] < (1 + 2e-4) * errors[1e-12]
 
 
 def test_the_closed_form_is_what_the_design_estimates():
