@@ -12,7 +12,6 @@ import tensorflow as tf
 from ..core.errors import wording
 from ..core.layout import Layout
 from ..engine import Items, Plan, queries, reducers
-from ..numerics.resize import enlarge
 
 # Of the side of a patch, from one to the next, as published: neighbours share a fifth.
 _STRIDE = 0.8
@@ -89,8 +88,9 @@ def cut(images: Any, grid: CropGrid, number: Any, layout: Layout) -> Any:
     rows = tf.gather(images, corner[:, :1] + steps, axis=1, batch_dims=1)
     patches = tf.gather(rows, corner[:, 1:] + steps, axis=2, batch_dims=1)
     patches = tf.ensure_shape(patches, (None, grid.patch, grid.patch, images.shape[-1]))
-    # Bilinear, so that no value leaves the range of the image.
-    enlarged = enlarge(patches, grid.size, "bilinear")
+    # Bilinear, so that no value leaves the range of the image; of pixels, faster than `enlarge`, whose products pay for
+    # maps of many channels.
+    enlarged = tf.cast(tf.image.resize(patches, grid.size, "bilinear"), patches.dtype)
     return tf.transpose(enlarged, (0, 3, 1, 2)) if layout.channels_first else enlarged
 
 

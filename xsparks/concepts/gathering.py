@@ -174,6 +174,11 @@ def answer_shapes(craft: CRAFT, layers: Sequence[str], inputs: Any) -> list[tupl
     ------
     ModelError : an answer whose last axis cannot be its channels.
     """
+    # A second `fit` and `explain` ask again.
+    known: dict[Any, list[tuple[int, ...]]] = craft.__dict__.setdefault("_shapes", {})
+    key = (*layers, *craft.engine.explained(inputs).shape[1:])
+    if key in known:
+        return known[key]
     # One sample, run as it is: a compiled function would be kept for layers that are asked once.
     answered = craft.engine.bind(inputs).tap(list(layers))(tf.constant(craft.engine.explained(inputs)))[0]
     shapes = [tuple(leaf.shape[1:]) for leaf in answered]
@@ -186,4 +191,5 @@ def answer_shapes(craft: CRAFT, layers: Sequence[str], inputs: Any) -> list[tupl
                 remedy="Choose another layer, or load the model with channels last.",
             )
         )
-    return [tuple(int(size) for size in shape) for shape in shapes]
+    known[key] = [tuple(int(size) for size in shape) for shape in shapes]
+    return known[key]
