@@ -182,6 +182,14 @@ def test_other_images_and_explainers():
         "`CRAFT.grow(layers=['pool'])`: layers must be laid out in space and come before cut, got pool",
         lambda: concepts.grow(X, layers=["pool"]),
     )
+    found = concepts.explain(X[:2])
+    fewer = craft(number_of_concepts=2).fit(X, 0)
+    says(
+        ValueError,
+        "`CRAFT.importances`: what `explain` found must be of these concepts, layer cut, class_id 0, concepts 2, got "
+        "layer cut, class_id 0, concepts 4. Pass what craft.explain(inputs) answered after the last fit, or the",
+        lambda: fewer.importances(found),
+    )
     says(ValueError, "concepts must come from crops", lambda: craft(patch_size=None).fit(X, 0).grow(X))
     for name, value in (("level", 0.0), ("share", 2.0), ("most", 1), ("depth", 0)):
         says(ValueError, f"`CRAFT.grow({name}={value})`", lambda: concepts.grow(X, **{name: value}))  # noqa: B023

@@ -21,14 +21,17 @@ from ..models.operators import OPERATORS, resolve_targets
 from ..numerics.sobol_designs import make_design
 from .explanation import ConceptExplanation
 from .gathering import answer_shapes
-from .head import ConceptHead
-from .importance import coefficient_plan, sobol_plan
+from .head import ConceptHead, reads_means
+from .importance import affine_plan, coefficient_plan, sobol_plan
 
 if TYPE_CHECKING:
     from .craft import CRAFT
 
 # The coefficients of some inputs, and the targets.
 Seen = tuple[np.ndarray, np.ndarray]
+
+# Inputs that tell whether the head reads means, and how many times more of those are shown at once than images.
+_TRIED, _MEANS_AT_ONCE = 4, 8
 
 _ESTIMANDS = {
     True: "total Sobol index of a concept in the affine head, its squared contribution over their sum",
@@ -44,6 +47,7 @@ class _Questions:
         self._learned = craft.learned_
         self.affine = self._learned.affine and craft.importance != "sobol"
         self._plans: dict[tuple[int, ...], Any] = {}
+        self._of_means: bool | None = None
 
     @cached_property
     def head(self) -> ConceptHead:
@@ -54,13 +58,27 @@ class _Questions:
     def _head_engine(self) -> Engine:
         craft = self._craft
         access = ModelAccess(self.head, where=type(craft).__name__)
-        return Engine(access, craft.engine.operator, craft.batch_size, None, craft.jit_compile)
+        # One place is small beside what the first half of a model holds of an image.
+        size = craft.engine.batch_size * _MEANS_AT_ONCE if self._of_means else craft.batch_size
+        return Engine(access, craft.engine.operator, size, None, craft.jit_compile)
 
     @cached_property
-    def _sobol(self) -> Any:
+    def _weighing(self) -> Any:
         craft = self._craft
         number = len(self._learned.dictionary)
+        if self.affine:
+            return affine_plan(number)
         return sobol_plan(make_design(craft.design, craft.nb_design, number, craft.seed), craft.blocks)
+
+    def _weighed(self, maps: Any, targets: np.ndarray) -> Any:
+        """The importances of concepts with these coefficients, and nothing of the model before the layer."""
+        if self._of_means is None:
+            some = self._learned.dictionary.decode(tf.cast(maps[:_TRIED], tf.float32))
+            self._of_means = reads_means(self._craft.engine, self._learned.layer, some, targets[:_TRIED])
+        if self._of_means:
+            maps = tf.reduce_mean(maps, axis=list(range(1, len(maps.shape) - 1)), keepdims=True)
+        self._head_engine.access.ensure_ready(maps)
+        return self._head_engine.run(self._weighing, maps, targets)
 
     def explained(self, inputs: Any, targets: Any, start: int) -> ConceptExplanation:
         """The concepts of a group of inputs."""
@@ -70,8 +88,7 @@ class _Questions:
         targets = self._resolved(inputs, targets, start)
         answer = dict(craft.engine.run(self._coefficients(inputs), inputs, targets))
         if not self.affine:
-            self._head_engine.access.ensure_ready(answer["maps"])
-            answer |= self._head_engine.run(self._sobol, answer["maps"], targets)
+            answer |= self._weighed(answer["maps"], targets)
         found = {name: np.asarray(value) for name, value in answer.items()}
         maps, scores = found.pop("maps"), found.pop("score")
         self._check_finite(maps, scores, found["importances"])
@@ -88,6 +105,10 @@ class _Questions:
             extras=found,
             class_names=craft.class_names,
         )
+
+    def own(self, seen: Iterable[Seen]) -> np.ndarray:
+        """The importance of each concept `(n, r)` as `explain` has it."""
+        return np.concatenate([np.asarray(self._weighed(maps, aims)["importances"]) for maps, aims in seen])
 
     def attributed(self, seen: Iterable[Seen], explainer: Callable[..., Any]) -> np.ndarray:
         """The importance of each concept `(n, r)` by an attribution method."""
@@ -123,6 +144,9 @@ class _Questions:
 
     def seen(self, inputs: Any, targets: Any, where: str) -> Iterator[Seen]:
         """The coefficients `(m, ..., r)` and the targets of each group of inputs."""
+        if isinstance(inputs, ConceptExplanation):
+            yield from self._known(inputs, targets, where)
+            return
         craft = self._craft
         reader = Reader(inputs, targets, craft._sample_rank(inputs), where)
         craft.access.ensure_ready(craft._checked(reader.peek()))
@@ -131,6 +155,34 @@ class _Questions:
             some = as_tensors(craft._checked(samples.inputs, samples.start))
             aims = self._resolved(some, own, samples.start)
             yield np.asarray(craft.engine.run(self._coefficients(some), some, aims)["maps"]), aims
+
+    def _known(self, found: ConceptExplanation, targets: Any, where: str) -> Iterator[Seen]:
+        """The same of inputs that `explain` has seen already."""
+        maps, learned = found.values, self._learned
+        own = {"layer": learned.layer, "class_id": learned.class_id, "concepts": len(learned.dictionary)}
+        given = {name: found.settings.get(name) for name in ("layer", "class_id")} | {"concepts": found.concepts}
+        if given != own:
+            raise ValueError(
+                wording(
+                    where,
+                    expected="what `explain` found must be of these concepts, " + _listed(own),
+                    received=_listed(given),
+                    remedy="Pass what craft.explain(inputs) answered after the last fit, or the inputs.",
+                )
+            )
+        operator, size = self._craft.engine.operator, self._craft.engine.batch_size
+        reader = Reader(maps, found.targets if targets is None else targets, maps.ndim - 1, where)
+        while (samples := reader.read(group_size(1, size))) is not None:
+            some, aims = np.asarray(samples.inputs), samples.targets
+            if targets is not None:
+                outputs = tf.nest.map_structure(np.asarray, self._answers.predict(some))
+                aims = resolve_targets(aims, outputs, operator, where, samples.start)
+            yield some, np.asarray(aims)
+
+    @cached_property
+    def _answers(self) -> Engine:
+        """What the head answers to coefficients at all places."""
+        return Engine(ModelAccess(self.head, where=type(self._craft).__name__), None, self._craft.batch_size)
 
     def _coefficients(self, inputs: Any) -> Any:
         """The plan for inputs like these; the same object each time, so that it is compiled once."""
@@ -172,6 +224,10 @@ def questions_for(craft: CRAFT) -> _Questions:
 def _strengths(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The inputs of a `ConceptHead`: every concept as strong as it is, and the coefficients."""
     return np.ones((len(maps), maps.shape[-1]), np.float32), maps
+
+
+def _listed(facts: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in facts.items())
 
 
 def _first(inputs: Any) -> Any:

@@ -78,7 +78,8 @@ class CRAFT(OnModel):
     Cost
     ----
     `fit`: one forward an image, and one a crop (16 of 224 x 224 pixels); the factorization. `explain`: one forward, and
-    where the head is affine one backward through the head, else `nb_design (r + 1)` passes through the head.
+    where the head is affine one backward through the head, else `nb_design (r + 1)` passes through the head, of one
+    place where it reads nothing but the mean over places.
 
     Departs
     -------
@@ -201,16 +202,20 @@ class CRAFT(OnModel):
         """The same as `explain`."""
         return self.explain(inputs, targets)
 
-    def importances(self, inputs: Any, targets: Any = None, *, explainer: Callable[..., Explainer]) -> np.ndarray:
-        """The importance of each concept by any attribution method, applied to `u -> h(u V)`, `(n, r)`.
+    def importances(
+        self, inputs: Any, targets: Any = None, *, explainer: Callable[..., Explainer] | None = None
+    ) -> np.ndarray:
+        """The importance of each concept, `(n, r)`, also by any attribution method, applied to `u -> h(u V)`.
 
         Parameters
         ----------
+        inputs : as for `explain`, or what `explain` found, which is not shown to the model again.
         explainer : an attribution class, such as `Occlusion`, or a function from a model to an explainer of it; what it
-            ranks is the strength of each concept, 1 in the image as it is. Give it the baseline 0.
+            ranks is the strength of each concept, 1 in the image as it is. Give it the baseline 0. None: as `explain`.
         """
         asking = self._asking
-        return asking.attributed(asking.seen(inputs, targets, f"{type(self).__name__}.importances"), explainer)
+        seen = asking.seen(inputs, targets, f"{type(self).__name__}.importances")
+        return asking.own(seen) if explainer is None else asking.attributed(seen, explainer)
 
     def evaluate(self, importances: Any, inputs: Any, targets: Any = None, *, metric: Callable[..., Any]) -> Score:
         """How well do importances rank the concepts? C-Deletion, C-Insertion, C-µFidelity, and any metric of maps.

@@ -8,11 +8,16 @@ import numpy as np
 import tensorflow as tf
 
 from ..core.errors import ModelError, wording
+from ..core.randomness import generator
 from ..models.access import ModelAccess
 from .dictionary import Dictionary
 
 # Slopes that differ by less than this share of the largest are equal: half precision has three digits.
 _EQUAL_SLOPES = 1e-3
+# Scores that differ by less than this share of the largest are equal, up to the rounding of float32.
+_EQUAL_SCORES = 1e-5
+# Names the draws of this file among all that use the same seed.
+_DRAW = 383
 
 
 class ConceptHead:
@@ -104,3 +109,35 @@ def is_affine(engine: Any, layer: str, inputs: Any, targets: Any) -> bool:
 
     found = np.asarray(engine.in_graph(slopes, inputs, targets))
     return bool(np.ptp(found, axis=0).max() <= _EQUAL_SLOPES * np.abs(found).max())
+
+
+def reads_means(engine: Any, layer: str, activations: Any, targets: Any) -> bool:
+    """Whether the score depends on the layer's answer by its mean over places alone, told from a few answers.
+
+    One place that holds the mean then stands for all: what comes after it is the same, and so are all indices.
+
+    Parameters
+    ----------
+    engine : of the model.
+    activations : a few answers of the layer, `(m, ..., p)`.
+    targets : of each.
+    """
+    places = tuple(int(size) for size in activations.shape[1:-1])
+    if np.prod(places) == 1:
+        return False
+    # As they are, and stronger at some places than at others.
+    uneven = tf.constant(generator(0, _DRAW).random((*places, 1)), tf.float32)
+
+    def scores(activations: Any, targets: Any) -> Any:
+        after = engine.access.split(layer)[1]
+        points = tf.concat([activations, activations * uneven], axis=0)
+        means = tf.reduce_mean(points, axis=list(range(1, 1 + len(places))), keepdims=True)
+        twice = tf.concat([targets] * 2, axis=0)
+        return tf.stack([engine.operator(after, each, twice) for each in (points, means)])
+
+    try:
+        whole, mean = np.asarray(engine.in_graph(scores, activations, targets))
+    except (ValueError, TypeError, tf.errors.OpError):
+        # Layers that take nothing but the whole grid.
+        return False
+    return bool(np.abs(whole - mean).max() <= _EQUAL_SCORES * np.abs(whole).max())

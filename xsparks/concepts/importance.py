@@ -64,6 +64,24 @@ def coefficient_plan(layer: str, dictionary: Dictionary, places: tuple[int, ...]
     )
 
 
+def affine_plan(number: int) -> Plan:
+    """The closed form `(m, r)` for the affine model `u -> h(u V)` and inputs `u`: no pass through what comes before."""
+
+    def query(bound: Bound, operator: Any, coefficients: Any, targets: Any) -> Any:
+        along = coefficients * queries.gradient(bound, operator, coefficients, targets)
+        return tf.reduce_sum(along, axis=list(range(1, len(along.shape) - 1)))
+
+    return Plan(
+        count=1,
+        backward=True,
+        query=query,
+        draw=lambda coefficients, side, index: (coefficients, ()),
+        start=reducers.table(number),
+        fold=reducers.total,
+        finish=lambda contributions, coefficients, side: {"importances": additive_total_order(contributions)},
+    )
+
+
 def sobol_plan(design: Design, blocks: int) -> Plan:
     """Total Sobol indices of concepts `(m, r)` and their intervals, for the model `u -> h(u V)` and inputs `u`.
 
