@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,12 @@ from measuring import in_process, kept, mean_interval, table
 COST = str(Path(__file__).with_name("craft_cost.py"))
 LAYERS = {"resnet50": "stage5_block3_out", "mobilenet_v2": "out_relu"}
 # The steps of each library, in their order: those after the first need what it found.
-STEPS = {"xsparks": ("pure", "fit", "explain", "sobol"), "xplique": ("pure", "fit", "maps", "importances")}
-# What is beside what. Maps and importances are one call of xsparks.
+STEPS = {"xsparks": ("pure", "fit", "explain", "weigh", "sobol"), "xplique": ("pure", "fit", "maps", "importances")}
+# What is beside what. Maps and importances are one call of xsparks; importances alone are of coefficients at hand.
 ROWS = (
     ("fit", "fit", "fit"),
     ("maps", "explain", "maps"),
-    ("importances, closed form", "explain", ""),
+    ("importances, closed form, of 60 photographs' coefficients", "weigh", ""),
     ("importances, by a design", "sobol", "importances"),
 )
 
@@ -75,9 +76,10 @@ def run(arguments: argparse.Namespace) -> None:
         if record_of(library, "fit", arguments) is None:
             for left in (arguments.out / "found").glob(f"{library}_*"):
                 left.unlink()
-    for number in range(len(STEPS["xsparks"])):
-        for library in ("xsparks", *peer):
-            keep(library, STEPS[library][number], arguments, peer.get(library))
+    for steps in zip_longest(*(STEPS[library] for library in ("xsparks", *peer))):
+        for library, step in zip(("xsparks", *peer), steps, strict=True):
+            if step is not None:
+                keep(library, step, arguments, peer.get(library))
     comparison = name_of("both", "compare", arguments)
     if again and comparison.exists():
         comparison.unlink()
@@ -85,14 +87,20 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def cells(library: str, step: str, arguments: argparse.Namespace) -> list[str]:
-    """Seconds, the ratio to pure forwards with the smallest and the largest, and the memory over pure forwards."""
+    """Seconds by the clock and the ratio to pure forwards with its range, the same of processors, and the memory."""
     record, pure = (record_of(library, each, arguments) if each else None for each in (step, "pure"))
     if record is None or pure is None:
-        return ["", "", ""]
-    pairs = np.array(record["pairs"])
-    ratios = pairs[:, 0] / pairs[:, 1]
-    ratio = f"{np.median(ratios):.2f} [{ratios.min():.2f}, {ratios.max():.2f}]"
-    return [f"{np.median(pairs[:, 0]):.2f}", ratio, f"{record['peak'] - pure['peak']:+.0f}"]
+        return [""] * 5
+    found = []
+    # Rows of before processors were timed have none.
+    for kind in ("pairs", "processor"):
+        if kind not in record:
+            found += ["", ""]
+            continue
+        pairs = np.array(record[kind])
+        ratios = pairs[:, 0] / pairs[:, 1]
+        found += [f"{np.median(pairs[:, 0]):.2f}", f"{np.median(ratios):.2f} [{ratios.min():.2f}, {ratios.max():.2f}]"]
+    return [*found, f"{record['peak'] - pure['peak']:+.0f}"]
 
 
 def report(arguments: argparse.Namespace) -> None:
@@ -104,7 +112,7 @@ def report(arguments: argparse.Namespace) -> None:
     print(json.dumps(settings_of("", arguments)), "\n")
     header = ["step"]
     for library in ("xsparks", "Xplique"):
-        header += [f"{library} s", "over pure forwards", "MB over pure forwards"]
+        header += [f"{library} s", "over pure forwards", "processor s", "over pure forwards", "MB over pure forwards"]
     rows = [[label, *cells("xsparks", own, arguments), *cells("xplique", peer, arguments)] for label, own, peer in ROWS]
     print(table(header, rows), "\n")
     found = record_of("both", "compare", arguments)

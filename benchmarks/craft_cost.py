@@ -1,8 +1,8 @@
 """One measurement of the cost of CRAFT in a process of its own; prints a line of JSON.
 
-Called by `craft.py` as `python craft_cost.py fit | explain | sobol | maps | importances | pure SETTINGS`, with the
-settings as JSON. For the peer it runs under the peer's own Python and needs nothing of xsparks. What a step finds is
-left in a folder for the next one, and for the comparison of what was found.
+Called by `craft.py` as `python craft_cost.py fit | explain | weigh | sobol | maps | importances | pure SETTINGS`, with
+the settings as JSON. For the peer it runs under the peer's own Python and needs nothing of xsparks. What a step finds
+is left in a folder for the next one, and for the comparison of what was found.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import pickle
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,10 @@ def pure_passes(model: Any, images: np.ndarray, batch: int) -> Callable[[int], N
 def crops_of(settings: dict[str, Any]) -> int:
     """How many crops both libraries show."""
     return settings["images"] * (1 + (224 - settings["patch"]) // int(0.8 * settings["patch"])) ** 2
+
+
+# Photographs whose importances are computed alone.
+WEIGHED = 60
 
 
 class Own:
@@ -88,6 +93,18 @@ class Own:
 
         return ask
 
+    def weighed(self) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+        """The mean importances of images whose coefficients are there, after a first call that finds these."""
+        craft = self.kind.load(self.path, self.model, batch_size=self.settings["batch"], progress=False)
+        found: list[Any] = []
+
+        def weigh(images: np.ndarray) -> dict[str, np.ndarray]:
+            if not found:
+                found.append(craft.explain(images))
+            return {"importances": craft.importances(found[0]).mean(axis=0)}
+
+        return weigh
+
 
 class Peer:
     """`CraftTf` of Xplique."""
@@ -131,21 +148,34 @@ class Peer:
 def measured(what: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Seconds of a step and of as many pure forwards, in turn, and the peak of its first run."""
     model, own = network(settings["network"]), settings["library"] == "xsparks"
-    fits = what in ("fit", "pure")
-    count = settings["images" if fits else "explained"]
-    images = photographs_of(settings, "train" if fits else "val", count)
+    fits, alone = what in ("fit", "pure"), what == "weigh"
+    count = WEIGHED if alone else settings["images" if fits else "explained"]
+    # Of validation photographs there are fewer than are weighed.
+    images = photographs_of(settings, "train" if fits or alone else "val", count)
     if what == "pure":
         pure_passes(model, images, settings["batch"])(crops_of(settings))
         return {"peak": peak_megabytes()}
     side = Own(settings, model, "sobol" if what == "sobol" else "auto") if own else Peer(settings, model)
-    steps = {"explain": "asked", "sobol": "asked", "maps": "mapped", "importances": "weighed"}
+    steps = {"explain": "asked", "sobol": "asked", "weigh": "weighed", "maps": "mapped", "importances": "weighed"}
     run = side.fit if fits else getattr(side, steps[what])()
     found = run(images)
     peak = peak_megabytes()
     np.savez(Path(settings["folder"]) / f"{settings['library']}_{what}.npz", **found)
     passes, forwards = pure_passes(model, images, settings["batch"]), crops_of(settings) if fits else count
-    pairs = [(seconds(lambda: run(images)), seconds(lambda: passes(forwards))) for _ in range(settings["repeats"])]
-    return {"pairs": pairs, "peak": peak, "forwards": forwards, "environment": environment()}
+    pairs, processor = [], []
+    for _ in range(settings["repeats"]):
+        both = [timed(lambda: run(images)), timed(lambda: passes(forwards))]
+        pairs.append([wall for wall, _ in both])
+        processor.append([used for _, used in both])
+    found = {"pairs": pairs, "processor": processor, "peak": peak, "forwards": forwards}
+    return {**found, "environment": environment()}
+
+
+def timed(function: Callable[[], Any]) -> tuple[float, float]:
+    """Wall seconds of one call, and those of processors, which other work on the machine hardly changes."""
+    start = time.process_time()
+    wall = seconds(function)
+    return wall, time.process_time() - start
 
 
 def compared(settings: dict[str, Any]) -> dict[str, Any]:
