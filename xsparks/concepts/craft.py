@@ -258,12 +258,9 @@ class CRAFT(OnModel):
                     remedy="Build both on the same model object, or pass the class alone.",
                 )
             )
-        found = self.learned_.dictionary
-        presence = ConceptPresence(dictionary=found, reduction=reduction)
-        # Figures name what is explained.
-        names = [f"concept {number}" for number in range(len(found))]
-        asked = explainer.replace(output_layer=self.learned_.layer, operator=presence, class_names=names)
-        return asked.explain(inputs, concepts)
+        presence = ConceptPresence(dictionary=self.learned_.dictionary, reduction=reduction)
+        own = {"output_layer": self.learned_.layer, "class_names": self.learned_.names}
+        return explainer.replace(operator=presence, **own).explain(inputs, concepts)
 
     def crops(self, images: Any, count: int = 10, concepts: Sequence[int] | None = None) -> dict[int, np.ndarray]:
         """The crops with most of each concept, cut from the images of `fit`: concept -> `(k, patch, patch, c)`.

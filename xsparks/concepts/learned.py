@@ -41,6 +41,11 @@ class LearnedConcepts:
     box: np.ndarray
     digests: np.ndarray
 
+    @property
+    def names(self) -> list[str]:
+        """The concepts as figures name them."""
+        return [f"concept {number}" for number in range(len(self.dictionary))]
+
     def best(self, concept: int, count: int) -> np.ndarray:
         """The crops with most of a concept, of as many images as can be, in falling order: their numbers."""
         order = np.argsort(-self.coefficients[:, concept], kind="stable")
