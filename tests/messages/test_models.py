@@ -79,7 +79,7 @@ def test_a_split_before_the_shape_is_known():
     says(
         ModelError,
         "the shape of the inputs must be known before the second half runs, got a model that does not tell it. "
-        "Call ensure_ready(inputs) first.",
+        "Explain an input first, or call ensure_ready(inputs) of a ModelAccess.",
         lambda: after(tf.zeros((2, 4))),
     )
 

@@ -12,8 +12,10 @@ import pytest
 import tensorflow as tf
 from matplotlib.figure import Figure
 
+from tests import models
 from tests.messages.saying import TARGETS, X, network, sobol
 from xsparks.engine import Explanation, Score
+from xsparks.engine.record import model_digest
 from xsparks.engine.score import bootstrap_interval
 from xsparks.metrics import Deletion
 
@@ -223,3 +225,13 @@ def test_a_score_has_the_extras_of_its_metric(tmp_path):
         assert one.p_value == 0.25
         np.testing.assert_array_equal(one.sizes, [0, 1, 2])
     assert not hasattr(score, "other")
+
+
+def test_a_model_that_is_built_again_with_the_same_weights_is_the_same():
+    first, again, other = models.convolutional(), models.convolutional(), models.convolutional()
+    again.set_weights(first.get_weights())
+    other.set_weights([weight + 1 for weight in first.get_weights()])
+    assert first.name != again.name
+    assert model_digest(first) == model_digest(again) != model_digest(other)
+    # Without weights the name is all there is.
+    assert model_digest(models.constant) != model_digest(len)

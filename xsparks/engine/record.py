@@ -58,8 +58,11 @@ def described(value: Any) -> Any:
 
 
 def model_digest(model: Any) -> str:
-    """A fingerprint of a model: of its weights where it has some, else of its name."""
-    digest = hashlib.blake2b(str(described(model)).encode(), digest_size=8)
-    for weight in getattr(model, "weights", ()):
+    """A fingerprint of a model: of its class and weights where it has some, else of its name."""
+    weights = getattr(model, "weights", ())
+    # Keras numbers the names of models made in a process, so that the same model has another name the next time.
+    name = type(model).__qualname__ if weights else str(described(model))
+    digest = hashlib.blake2b(name.encode(), digest_size=8)
+    for weight in weights:
         digest.update(np.ascontiguousarray(weight).tobytes())
     return digest.hexdigest()

@@ -251,7 +251,7 @@ class ModelAccess:
                         self.where,
                         expected="the shape of the inputs must be known before the second half runs",
                         received="a model that does not tell it",
-                        remedy="Call ensure_ready(inputs) first.",
+                        remedy="Explain an input first, or call ensure_ready(inputs) of a ModelAccess.",
                     )
                 )
             self._template = tf.TensorSpec((None, *shapes[0]), tf.float32)
