@@ -167,12 +167,18 @@ def test_inputs_whose_replicates_disagree_have_no_map_and_that_is_said() -> None
     model = network()
     x = samples(model, 4)
     every = hybrid(model, epsilon=0.5, variant="freeze").explain(x)
-    least = float(np.sort(every.agreement)[1:3].mean())
-    with pytest.warns(Notice, match="2 of 4 inputs have no map, because their replicates agree to"):
+    # Cells that are level swap ranks with the rounding of a run; one swap among six cells moves an agreement by 2 / 35.
+    ordered = np.sort(every.agreement)
+    widest = int(np.diff(ordered).argmax())
+    assert ordered[widest + 1] - ordered[widest] > 4 / 35
+    least = float(ordered[widest : widest + 2].mean())
+    with pytest.warns(Notice, match=f"{widest + 1} of 4 inputs have no map, because their replicates agree to"):
         some = hybrid(model, epsilon=0.5, variant="freeze", least_agreement=least).explain(x)
     np.testing.assert_array_equal(some.refused, every.agreement < least)
     assert not some.values[some.refused].any() and not every.refused.any()
-    np.testing.assert_allclose(some.values[~some.refused], every.values[~some.refused], rtol=1e-5)
+    # Differences of overlaps, whose rounding is that of the overlaps.
+    rounding = 1e-5 * float(abs(every.overlap).max())
+    np.testing.assert_allclose(some.values[~some.refused], every.values[~some.refused], rtol=0, atol=rounding)
 
 
 def test_the_input_itself_lies_in_every_box() -> None:
