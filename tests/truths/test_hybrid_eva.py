@@ -211,19 +211,14 @@ def test_an_attack_that_leaves_the_box_is_told() -> None:
     assert strong.gap[0] < -0.1 and strong.attack[0] > weak.attack[0] + 0.1
 
 
-def test_a_small_radius_is_found_to_first_order() -> None:
+def test_the_radius_is_a_quarter_of_the_valid_range_if_none_is_given() -> None:
     model = network()
     x = samples(model, 3)
-    targets = logits(model, x).argmax(axis=1)
-    given = tf.constant(x)
-    with tf.GradientTape() as tape:
-        tape.watch(given)
-        outputs = model(given)
-        rival = tf.reduce_max(tf.where(tf.one_hot(targets, CLASSES) > 0, -np.inf, outputs), axis=1)
-        margin = rival - tf.gather(outputs, targets, batch_dims=1)
-    slope: Any = tape.gradient(margin, given)
-    maps = hybrid(model, epsilon="auto").explain(x)
-    np.testing.assert_allclose(maps.epsilon, -margin.numpy() / abs(slope.numpy()).sum(axis=(1, 2, 3)), rtol=1e-3)
+    for given, width in (((0.0, 1.0), 1.0), ((-1.0, 2.0), 3.0), ("input", np.ptp(x, axis=(1, 2, 3)))):
+        maps = hybrid(model, epsilon="auto", value_range=given).explain(x)
+        np.testing.assert_allclose(maps.epsilon, np.broadcast_to(width / 4, 3), rtol=1e-5)
+    fixed = hybrid(model, epsilon=0.25).explain(x)
+    np.testing.assert_allclose(hybrid(model, epsilon="auto").explain(x).overlap, fixed.overlap, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ def opening(
     norm: str,
     valid: tuple[float, float] | str | None,
     gradient: bool = False,
+    share: float | None = None,
 ) -> Plan:
     """The margin of the input as it is, its valid range, and the first radius: `Given` of the bounds that follow.
 
@@ -60,6 +61,7 @@ def opening(
     norm : of the radius.
     valid : the valid range, `"input"` for that of the values of each input, None for any value.
     gradient : whether that of the margin is handed over, too.
+    share : of the width of the valid range, which `"auto"` is then, without a search.
     """
 
     def query(bound: Bound, operator: Any, drawn: Any, targets: Any) -> Any:
@@ -97,6 +99,8 @@ def opening(
             reach *= math.sqrt(math.prod(shape))
         if epsilon != "auto":
             return {**given, "epsilon": tf.fill(tf.shape(reach), tf.constant(epsilon, tf.float32))}
+        if share is not None:
+            return {**given, "epsilon": share * reach}
         first = tf.math.divide_no_nan(tf.abs(found["margin"]), found["slope"])
         none = tf.zeros_like(reach)
         tried = tf.clip_by_value(first, 1e-6 * reach, reach)

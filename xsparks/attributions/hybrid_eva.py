@@ -21,6 +21,8 @@ from .eva_options import cells_of_places, check_box, check_classifier, direction
 from .sampled_box import SampledBox
 
 BOUNDS = ("crown", "crown_ibp", "ibp")
+# Of the valid range, see "EVA for large networks" in docs/benchmarks.md.
+SHARE = 0.25
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -40,8 +42,8 @@ class HybridEVA(Explainer):
     ----------
     split_layer : where the model is cut: a name, path, position or layer, through which every path leads. None for what
         the last layer with weights reads. After it bounds must be known for every layer; before it anything may stand.
-    epsilon : the radius of the box in the unit of the inputs as they are handed over, or `"auto"`: for each image the
-        smallest at which a linear model would have an overlap.
+    epsilon : the radius of the box in the unit of the inputs as they are handed over, or `"auto"`: a quarter of the
+        width of the valid range. In a box so narrow that an overlap just appears, little but the gradient is shown.
     grid_size : cells along each side, or one number for each axis.
     samples : vertices of the box shown for each cell, at least 64 and a multiple of 8.
     variant : `"release"`, how far the overlap rises above the margin when nothing but the cell is free; `"freeze"`, as
@@ -72,7 +74,8 @@ class HybridEVA(Explainer):
     Departs
     -------
     Samples are vertices, random ones and along gradients, instead of uniform: extremes lie there. All boxes share them.
-    One cell is free instead of one frozen; the grid is coarser, 5 instead of 12; and maps may be refused.
+    One cell is free instead of one frozen; the grid is coarser, 5 instead of 12; the radius is a quarter of the range;
+    and maps may be refused.
 
     Example
     -------
@@ -206,7 +209,7 @@ class HybridEVA(Explainer):
         method = self.bounds if network.bends else "crown"
         bounds = VerifiedBounds(network=network, family=box.spanned, relaxation=relaxation, method=method)
         return (
-            stages.opening(layout.shape, classes, 1, self.epsilon, "inf", valid_range(self)),
+            stages.opening(layout.shape, classes, 1, self.epsilon, "inf", valid_range(self), share=SHARE),
             box.directions(),
             box.samples(),
             *bounds.plans(bounded),
