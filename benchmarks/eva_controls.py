@@ -34,13 +34,16 @@ class PictureAlone(EdgeMap):
 class SaliencyOfCells(Saliency):
     """Saliency summed over the cells of EVA, so that what is compared is not pixels with cells."""
 
+    grid_size: int = GRID
+
     def plan(self, layout: Any, outputs: Any) -> Any:
         """That of Saliency, its maps added up."""
-        cells = np.broadcast_to(cells_of_places((GRID, GRID), layout)[..., :1], (*layout.spatial, 1)).reshape(-1)
-        member = tf.constant(np.eye(GRID**2, dtype=np.float32)[cells])
+        grid = (self.grid_size, self.grid_size)
+        cells = np.broadcast_to(cells_of_places(grid, layout)[..., :1], (*layout.spatial, 1)).reshape(-1)
+        member = tf.constant(np.eye(self.grid_size**2, dtype=np.float32)[cells])
 
         def finish(state: Any, x: Any, side: Any) -> Any:
             flat = tf.reshape(state["maps"], (-1, len(cells)))
-            return {**state, "maps": cells_to_maps(flat @ member, (GRID, GRID), layout)}
+            return {**state, "maps": cells_to_maps(flat @ member, grid, layout)}
 
         return replace(Saliency.plan(self, layout, outputs), finish=finish)
