@@ -43,7 +43,7 @@ def margins_of_one(bounds: VerifiedBounds) -> Plan:
             return interval, interval, sphere
         relaxations = bounds.with_slopes(drawn["relaxations"], drawn["slopes"])
         over = bounds.linear(
-            bounds.network.output, weights, relaxations, lambda w: bounds.over(w, drawn, bounds.family.count)
+            {bounds.network.output: weights}, relaxations, lambda w: bounds.over(w, drawn, bounds.family.count)
         )
         return over[:, :, 0], interval, sphere
 
@@ -86,7 +86,8 @@ def margins_of_each(bounds: VerifiedBounds) -> Plan:
             return interval, interval, sphere
         made = {str(number): each for number, each in bounds.network.relaxations(boxes).items()}
         relaxations = bounds.with_slopes(made, drawn["slopes"])
-        over = bounds.linear(bounds.network.output, weights, relaxations, lambda w: highest(region, w)[..., None])
+        last = {bounds.network.output: weights}
+        over = bounds.linear(last, relaxations, lambda w: highest(region, w)[..., None])
         return over[:, :, 0, 0], interval, sphere
 
     def fold(state: Any, items: Items, extra: Any, values: Any) -> Any:

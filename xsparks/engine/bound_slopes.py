@@ -46,7 +46,7 @@ def slopes_loop(bounds: VerifiedBounds) -> Loop:
         relaxations = bounds.with_slopes(carry["relaxations"], slopes)
         place = tf.repeat(tf.range(bounds.specified)[None], tf.shape(carry["x"])[0], axis=0)
         weights = bounds.specification(place, targets, carry["given"])
-        over = bounds.linear(network.output, weights, relaxations, lambda w: bounds.over(w, carry, 1))
+        over = bounds.linear({network.output: weights}, relaxations, lambda w: bounds.over(w, carry, 1))
         return tf.reduce_sum(over, axis=(1, 2, 3))
 
     def step(bound: Any, operator: Any, carry: Any, targets: Any, index: Any) -> Any:

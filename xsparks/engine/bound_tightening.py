@@ -39,24 +39,43 @@ def tightening(bounds: VerifiedBounds, anchor: int) -> Plan:
         order = tf.gather(side["order"], sample)
         ids = tf.gather(order, tf.clip_by_value(place, 0, rows.count - 1), batch_dims=1)
         known = side["known"]
-        needed = {"relaxations": known.relaxations, "marks": side["marks"], "given": known.given}
-        drawn = tf.nest.map_structure(lambda leaf: tf.gather(leaf, sample), needed)
+        drawn = tf.nest.map_structure(lambda leaf: tf.gather(leaf, sample), (known.relaxations, known.given))
         places, present = rows.places(ids)
-        marked = tf.gather(tf.reshape(drawn["marks"], (-1, node.size)), places, batch_dims=1) > 0
+        marks = tf.gather(tf.reshape(side["marks"], (-1, node.size)), sample)
+        marked = tf.gather(marks, places, batch_dims=1) > 0
         # Of an entry that is not marked its row says nothing.
         places = tf.where(present & marked & exists[..., None], places, node.size)
-        return {**drawn, "x": x, "ids": ids}, places
+        return {"relaxations": drawn[0], "given": drawn[1], "x": x, "ids": ids}, places
 
     def query(bound: Any, operator: Any, drawn: Any, targets: Any) -> Any:
-        upwards = rows.weights(drawn["ids"], drawn["marks"])
+        ids = drawn["ids"]
+        weights, constant = through_linear(ids)
+        pool = rows.pool(ids)
         found = bounds.linear(
-            anchor,
-            tf.concat([upwards, -upwards], axis=1),
+            weights,
             bounds.with_slopes(drawn["relaxations"], {}),
-            lambda weights: bounds.over(weights, drawn, boxes_of_a_sample, rows.pool(drawn["ids"])),
-            rows.pool(drawn["ids"]),
+            lambda weights: bounds.over(weights, drawn, boxes_of_a_sample, pool),
+            pool,
+            constant,
         )
         return found[:, :size], -found[:, size:]
+
+    def through_linear(ids: Any) -> Any:
+        """The rows of these numbers and their negatives, behind the steps before the node that are linear.
+
+        There a row is the same for every sample and sign, so each passes once.
+        """
+        each, number = tf.unique(tf.reshape(ids, (-1,)))
+        each = each[:, None]
+        weights, constant = bounds.network.backward(
+            anchor, rows.weights(each), {}, rows.pool(each), stop=bounds.network.before(anchor)
+        )
+
+        def of_items(values: Any) -> Any:
+            found = tf.gather(values[:, 0], tf.reshape(number, (-1, size)))
+            return tf.concat([found, -found], axis=1)
+
+        return {source: of_items(each) for source, each in weights.items()}, of_items(constant)
 
     def start(x: Any, side: Any) -> Any:
         # One entry more than there are: where rows end that only fill an item.

@@ -13,12 +13,13 @@ from typing import Any
 import tensorflow as tf
 
 from ..core.checks import check_choice, check_integer
-from ..models.bounds import Box, Family, Network, Region, certain, highest, spheres
+from ..models.bounds import Box, Family, Network, Pool, Region, certain, highest, spheres, total
 from .bound_margins import margins_of_each, margins_of_one
 from .bound_slopes import slopes_loop
 from .bound_stages import UNBOUNDED, Known
 from .bound_tightening import tightening
 from .plan import Loop, Plan
+from .schedule import even_batches
 
 METHODS = ("ibp", "crown_ibp", "crown")
 RELAXATIONS = ("shared", "own")
@@ -129,10 +130,10 @@ class VerifiedBounds:
         return [anchor for anchor in self.network.anchors if anchor not in self.network.exact]
 
     def chunk(self, number: int, last: int) -> int:
-        """Rows of an item of a pass from a node with so many rows."""
+        """Rows of an item of a pass from a node with so many rows, which even items hold with the least to spare."""
         largest = max(node.size for node in self.network.nodes[: last + 1])
         wanted = self.rows or min(MOST_ROWS, max(1, NUMBERS_OF_AN_ITEM // (2 * largest)))
-        return max(1, min(wanted, number))
+        return even_batches(number, wanted)[1]
 
     def boxes(self, region: Region, known: dict[str, Box], last: int | None = None) -> tuple[Any, Any]:
         """Boxes of all nodes, or those up to one, over a region, no wider than what is known `(n, *shape)`; and the
@@ -160,19 +161,20 @@ class VerifiedBounds:
             found[int(key)] = rule.with_slopes(found[int(key)], each)
         return found
 
-    def linear(self, start: int, weights: Any, relaxations: Any, over: Any, pool: Any = None) -> Any:
-        """An upper bound of `<weights, node start>`; `over` bounds linear functions of the input."""
-        options = {} if pool is None else {"pool": pool}
-        arrived, constant = self.network.backward(start, weights, relaxations, **options)
+    def linear(
+        self, weights: dict[int, Any], relaxations: Any, over: Any, pool: Pool = total, constant: Any = None
+    ) -> Any:
+        """An upper bound of `sum_i <weights[i], node i> + constant`; `over` bounds linear functions of the input."""
+        before = tf.zeros([1, 1, 1]) if constant is None else constant
+        arrived, constant = self.network.onwards(weights, before, relaxations, pool)
         constant = constant[..., None]
         return certain(over(arrived[0]) + constant, tf.abs(constant))
 
-    def over(self, weights: Any, drawn: Any, count: int, pool: Any = None) -> Any:
+    def over(self, weights: Any, drawn: Any, count: int, pool: Pool = total) -> Any:
         """An upper bound of a linear function of the input `(b, s, p, count)`: over the first box, or over all."""
-        options = {} if pool is None else {"pool": pool}
         if count == self.family.count:
-            return self.family.highest(weights, drawn["x"], drawn["given"], **options)
-        return highest(self.family.first(drawn["x"], drawn["given"]), weights, **options)[..., None]
+            return self.family.highest(weights, drawn["x"], drawn["given"], pool)
+        return highest(self.family.first(drawn["x"], drawn["given"]), weights, pool)[..., None]
 
     @property
     def classes(self) -> int:

@@ -22,6 +22,8 @@ from .linear import Scaled as Scaled
 from .linear import Summed as Summed
 from .network import Network as Network
 from .network import Node as Node
+from .network import Pool as Pool
+from .network import total as total
 from .products import Product as Product
 from .products import Softmax as Softmax
 from .reading import read_network as read_network

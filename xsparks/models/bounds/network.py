@@ -142,7 +142,11 @@ class Network:
     @cached_property
     def tail(self) -> tuple[int, ...]:
         """The nodes that are read by the last linear steps: the last that are not linear, or the input."""
-        found, pending, seen = set(), [self.output], set()
+        return self.before(self.output)
+
+    def before(self, number: int) -> tuple[int, ...]:
+        """The nodes that are read by the linear steps that end at a node."""
+        found, pending, seen = set(), [number], set()
         while pending:
             number = pending.pop()
             node = self.nodes[number]
@@ -235,9 +239,19 @@ class Network:
         -------
         weights, constant : `(n, s, *shape)` by the number of the node, and `(n, s, p)`.
         """
-        pending, arrived = {start: weights}, {}
-        constant = tf.zeros_like(pool(start, weights))
-        for number in range(start, -1, -1):
+        return self.onwards({start: weights}, tf.zeros_like(pool(start, weights)), relaxations, pool, stop)
+
+    def onwards(
+        self,
+        weights: Mapping[int, Any],
+        constant: Any,
+        relaxations: Relaxations,
+        pool: Pool = total,
+        stop: Collection[int] = (0,),
+    ) -> tuple[dict[int, Any], Any]:
+        """The same from several nodes at once: of `sum_i <weights[i], node i> + constant`, `(n, s, p)`."""
+        pending, arrived = dict(weights), {}
+        for number in range(max(pending), -1, -1):
             if number not in pending:
                 continue
             own, node = pending.pop(number), self.nodes[number]

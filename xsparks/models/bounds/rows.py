@@ -32,8 +32,8 @@ class Rows(ABC):
         """Which rows hold a marked entry: `(n, *shape)` of 0 and 1 -> `(n, count)` bool."""
 
     @abstractmethod
-    def weights(self, ids: Any, marks: Any) -> Any:
-        """The rows of these numbers `(n, s)`, with one at each of their marked entries: `(n, s, *shape)`."""
+    def weights(self, ids: Any) -> Any:
+        """The rows of these numbers `(n, s)`, with one at each of their entries: `(n, s, *shape)` float32."""
 
     @abstractmethod
     def places(self, ids: Any) -> tuple[Any, Any]:
@@ -60,9 +60,9 @@ class SingleRows(Rows):
         """The marked entries."""
         return tf.reshape(marks > 0, (-1, self.count))
 
-    def weights(self, ids: Any, marks: Any) -> Any:
+    def weights(self, ids: Any) -> Any:
         """One-hot rows."""
-        return tf.reshape(tf.one_hot(ids, self.count, dtype=marks.dtype), (-1, ids.shape[1], *self.shape))
+        return tf.reshape(tf.one_hot(ids, self.count), (-1, ids.shape[1], *self.shape))
 
     def places(self, ids: Any) -> tuple[Any, Any]:
         """The row itself."""
@@ -131,14 +131,14 @@ class ColouredRows(Rows):
             found.append((tf.minimum(places, self.shape[axis] - 1), places < self.shape[axis]))
         return found[0], found[1], channel
 
-    def weights(self, ids: Any, marks: Any) -> Any:
-        """One at every marked entry of the colour and the channel."""
+    def weights(self, ids: Any) -> Any:
+        """One at every entry of the colour and the channel."""
         channel, colour = ids % self._channels, ids // self._channels
         first = tf.range(self.shape[0]) % self.strides[0] == (colour // self.strides[1])[..., None]
         second = tf.range(self.shape[1]) % self.strides[1] == (colour % self.strides[1])[..., None]
-        own = tf.cast(first[..., :, None] & second[..., None, :], marks.dtype)
-        spread = own[..., None] * tf.one_hot(channel, self._channels, dtype=marks.dtype)[:, :, None, None]
-        return tf.reshape(spread, (-1, ids.shape[1], *self.shape)) * marks[:, None]
+        own = tf.cast(first[..., :, None] & second[..., None, :], tf.float32)
+        spread = own[..., None] * tf.one_hot(channel, self._channels)[:, :, None, None]
+        return tf.reshape(spread, (-1, ids.shape[1], *self.shape))
 
     def places(self, ids: Any) -> tuple[Any, Any]:
         """All entries of the colour and the channel."""
