@@ -33,6 +33,8 @@ LINEAR: dict[str, tuple[Any, tuple[int, ...]]] = {
     "dense on places": (lambda x: layers.Dense(5, use_bias=False)(x), IMAGE),
     "convolution": (lambda x: layers.Conv2D(3, 3)(x), IMAGE),
     "uneven strides": (lambda x: layers.Conv2D(3, (3, 2), strides=(3, 2), padding="same")(x), IMAGE),
+    "grey": (lambda x: layers.Conv2D(3, 4, strides=2, padding="same")(x), (7, 6, 1)),
+    "grey, cut off": (lambda x: layers.Conv2D(3, (2, 3), strides=3)(x), (10, 8, 1)),
     "dilation": (lambda x: layers.Conv2D(3, 2, dilation_rate=2)(x), IMAGE),
     "groups": (lambda x: layers.Conv2D(4, 3, groups=2, padding="same")(x), IMAGE),
     "channels first": (lambda x: layers.AveragePooling2D(2, data_format="channels_first")(x), IMAGE),

@@ -66,7 +66,11 @@ class Linear(Rule):
         added = None
         if self.biased:
             added = weights * self.call(*(tf.zeros((1, *shape), weights.dtype) for shape in shapes))[None]
-        return transposed(self.call, shapes, weights), added
+        return self.transpose(weights, shapes), added
+
+    def transpose(self, weights: Any, shapes: Shapes) -> list[Any]:
+        """`W^T w`, for each input."""
+        return transposed(self.call, shapes, weights)
 
     def stretch(self, shapes: Shapes) -> Any:
         """`|W|_2 <= (|W|_1 |W|_inf)^.5`, which is exact where entries are moved, repeated, scaled or averaged."""
@@ -194,6 +198,7 @@ class Kernel(Linear):
     bias : gives what is added to the outputs, or None.
     windows : where the kernel, as a matrix of one column for each output channel, is applied to windows of the input:
         the largest number of windows that share an entry; None for other steps.
+    back : a faster transpose than the vector-Jacobian product: `(weights (b, *outputs), kernel, shape of the input)`.
     """
 
     def __init__(
@@ -202,9 +207,10 @@ class Kernel(Linear):
         kernel: Callable[[], Any],
         bias: Callable[[], Any] | None = None,
         windows: int | None = None,
+        back: Callable[[Any, Any, tuple[int, ...]], Any] | None = None,
     ):
         self._function, self._kernel, self._bias = function, kernel, bias
-        self._windows = windows
+        self._windows, self._back = windows, back
         self.biased = bias is not None
 
     def _weights(self, inputs: Any) -> Any:
@@ -214,6 +220,14 @@ class Kernel(Linear):
         """The step without its activation."""
         outputs = self._function(inputs[0], self._weights(inputs[0]))
         return outputs if self._bias is None else outputs + tf.cast(tf.convert_to_tensor(self._bias()), outputs.dtype)
+
+    def transpose(self, weights: Any, shapes: Shapes) -> list[Any]:
+        """`W^T w`."""
+        if self._back is None:
+            return Linear.transpose(self, weights, shapes)
+        flat = tf.reshape(weights, (-1, *weights.shape[2:]))
+        rows = tf.shape(weights)[1] if weights.shape[1] is None else weights.shape[1]
+        return [tf.reshape(self._back(flat, self._weights(flat), shapes[0]), (-1, rows, *shapes[0]))]
 
     def magnitude(self, *radii: Any) -> Any:
         """The step with absolute weights."""

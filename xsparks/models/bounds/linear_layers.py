@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
+from .grey import transposed_by_blocks
 from .linear import Kernel, Monotone, Rearranged, Scaled, Summed
 from .products import Product
 from .rule import Rule, Site, Unsupported, register_bound
@@ -157,8 +158,11 @@ def _convolution(layer: Any, site: Site) -> Rules:
             data_format=layer.data_format,
         )
 
-    bias = _per_channel(layer, lambda: layer.bias)
-    return [Kernel(convolve, lambda: layer.kernel, bias, shared_windows(layer))]
+    bias, kernel = _per_channel(layer, lambda: layer.bias), layer.kernel.shape
+    grey = layer.rank == 2 and layer.data_format == "channels_last" and kernel[2] == 1
+    grey = grey and strides[0] == strides[1] > 1 and set(layer.dilation_rate) == {1}
+    back = transposed_by_blocks(strides[0], layer.padding, kernel[:2]) if grey else None
+    return [Kernel(convolve, lambda: layer.kernel, bias, shared_windows(layer), back)]
 
 
 def shared_windows(layer: Any) -> int:
