@@ -28,8 +28,8 @@ def compiled(function: Callable[..., Any], *specs: Any, jit_compile: bool = Fals
     """A graph function for exactly these specs, traced once, under the lock that taps need."""
     with TRACING:
         graph = tf.function(function, input_signature=specs, jit_compile=jit_compile or None, autograph=False)
-        graph.get_concrete_function()
-    return graph
+        # A call of the concrete one does not look for a trace, which takes longer than small networks do.
+        return graph.get_concrete_function()
 
 
 def compile_steps(
@@ -91,7 +91,7 @@ def _compile_ascent(ascent: AscentSteps, inputs: Any, targets: Any, side: Any, j
 
 
 def _answer_spec(function: Any) -> Any:
-    return specification(function.get_concrete_function().structured_outputs)
+    return specification(function.structured_outputs)
 
 
 def plan_step(

@@ -175,7 +175,7 @@ class Engine:
                 return [*found, outputs]
 
             call: Any = compiled(forward, spec, jit_compile=self._jit_compile)
-            answer = specification(call.get_concrete_function().structured_outputs)
+            answer = specification(call.structured_outputs)
             self._cache[key] = {"call": call, "answer": lambda: answer}
         return self._cache[key]
 
