@@ -3,13 +3,14 @@
     python benchmarks/visualisation.py draw canvases --out DIR [--networks mobilenet_v2] [--labels MACO] [--minutes 9]
     python benchmarks/visualisation.py draw variants | sweep --out DIR --networks mobilenet_v2
     python benchmarks/visualisation.py measure --out DIR      # of all that is drawn; needs both networks
-    python benchmarks/visualisation.py table --out DIR
+    python benchmarks/visualisation.py table                  # of all that was measured, pictures there or not
     python benchmarks/visualisation.py sheet --out DIR --labels MACO Fourier pixels    # DIR/NETWORK.png
 
 Every class leaves a picture (its transparency is the alpha channel), a row of how it was made and a row of measures, so
 that a run that was stopped goes on; within a batch of classes it goes on from a state of some seconds ago. `--minutes`
-begins no batch that would end later. `draw` reads XSPARKS_DATA/models/NETWORK.keras and nothing else; `measure` reads
-imagenet_val_500 and imagenet_sample_1000 as well. Works on whatever device TensorFlow finds.
+begins no batch that would end later. Measures are kept in --kept, beside those of other pictures. `draw` reads
+XSPARKS_DATA/models/NETWORK.keras and nothing else; `measure` reads imagenet_val_500 and imagenet_sample_1000 as well.
+Works on whatever device TensorFlow finds.
 
 Each picture is judged by both networks, in three views: whole; in crops half as wide; and whole with each pixel as
 opaque as it is transparent, over mid-grey. The network that did not draw it is the fair judge. One photograph of each
@@ -28,12 +29,13 @@ from typing import Any
 
 import cv2
 import numpy as np
-from measuring import class_names, environment, mean_interval, network, preprocess_of, table
+from measuring import ROOT, class_names, environment, mean_interval, network, preprocess_of, table
 from visualisation_cases import NETWORKS, RANGE, STUDIES, Case, cases
 from visualisation_files import drawn, read, write
-from visualisation_judges import measure
+from visualisation_judges import PHOTOGRAPHS, measure
 
 STEPS, CROPS = 128, 8
+KEPT = ROOT / "benchmarks" / "results" / "visualisation" / "measures.json"
 VIEWS = ("whole", "crops", "weighted")
 
 
@@ -124,31 +126,42 @@ def draw_chunk(case: Case, maker: Any, chunk: list[int], asked: dict[str, Any], 
     shutil.rmtree(state)
 
 
-def report(out: Path) -> None:
+def keep(out: Path, kept: Path) -> None:
+    """Adds what was measured of the pictures in a folder to what is kept of all, which needs no pictures."""
+    record = json.loads(kept.read_text()) if kept.exists() else {}
+    for place in sorted(out.glob("*/*/set.json")):
+        paths = sorted(place.parent.glob("*.measures"))
+        made = [row for path in paths if (row := drawn(path.with_suffix(".png"))) is not None]
+        found: dict[str, Any] = {"label": made[0]["label"] if made else place.parent.name}
+        if made:
+            found["last objective"] = round(float(np.mean([row["values"][-8:] for row in made])), 3)
+            found["seconds a picture"] = round(float(np.median([row["seconds"] for row in made])), 1)
+        found["set"] = json.loads(place.read_text())
+        found["pictures"] = {path.stem: json.loads(path.read_text()) for path in paths}
+        record[str(place.parent.relative_to(out))] = found
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    write(kept, json.dumps(record, sort_keys=True).encode())
+
+
+def report(kept: Path) -> None:
     """Means over the pictures with 95 % bootstrap intervals, by the network that did not draw them."""
+    record = json.loads(kept.read_text())
     for judge in NETWORKS:
         rows, seen = [], {}
-        for folder in sorted({path.parent for path in out.glob("*/*/*.measures")}):
-            if folder.parent.name == judge:
+        for folder, found in record.items():
+            if folder.startswith(judge):
                 continue
-            paths = sorted(folder.glob("*.measures"))
-            made = [drawn(path.with_suffix(".png")) for path in paths]
-            values = {path.name: json.loads(path.read_text())[judge] for path in paths}
-            label = folder.name if made[0] is None else made[0]["label"]
-            seen[label] = values
-            whole = json.loads((folder / "set.json").read_text())[judge]
+            values = {name: each[judge] for name, each in found["pictures"].items()}
+            seen[found["label"]] = values
+            whole = found["set"].get(judge, {})
             cells = [interval([value[view][name] for value in values.values()]) for view, name in COLUMNS]
-            last = "" if made[0] is None else f"{np.mean([row['values'][-8:] for row in made]):.1f}"
-            seconds = "" if made[0] is None else f"{np.median([row['seconds'] for row in made]):.2f}"
-            diverse = f"{np.mean(whole['diversity']):.3f}" if "diversity" in whole else ""
-            rows.append(
-                [label, len(paths), *cells, f"{whole.get('kernel_distance', np.nan):.3f}", diverse, last, seconds]
-            )
-        if rows:
-            header = ["pictures", "number", *(f"{name}, {view}" for view, name in COLUMNS)]
-            print(f"\n## Judged by {judge}\n")
-            print(table([*header, "kernel distance", "diversity", "last objective", "seconds a picture"], rows))
-            differences(seen)
+            cells += [f"{whole['kernel_distance']:.3g}" if "kernel_distance" in whole else ""]
+            cells += [interval(whole["diversity"]) if "diversity" in whole else ""]
+            rows.append([found["label"], len(values), *cells, found.get("last objective", "")])
+        header = ["pictures", "number", *(f"{name}, {view}" for view, name in COLUMNS)]
+        print(f"\n## Judged by {judge}\n")
+        print(table([*header, "kernel distance", "diversity", "last objective"], rows))
+        differences(seen)
 
 
 COLUMNS = [
@@ -163,14 +176,14 @@ def interval(values: list[float]) -> str:
 
 
 def differences(seen: dict[str, dict[str, Any]]) -> None:
-    """MACO less the other canvases, paired over the classes that both have."""
-    rows = []
-    for other in ("Fourier", "pixels"):
-        both = sorted(set(seen.get("MACO", ())) & set(seen.get(other, ())))
-        if both:
+    """MACO less the other pictures, paired over the classes that both have."""
+    rows, first = [], seen.get("MACO", {})
+    for other, values in seen.items():
+        both = sorted(set(first) & set(values))
+        if both and other not in ("MACO", PHOTOGRAPHS):
             cells = [
                 "{:+.3g} [{:+.3g}, {:+.3g}]".format(
-                    *mean_interval([seen["MACO"][one][view][name] - seen[other][one][view][name] for one in both])
+                    *mean_interval([first[one][view][name] - values[one][view][name] for one in both])
                 )
                 for view, name in COLUMNS
             ]
@@ -208,7 +221,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("draw", "measure", "table", "sheet"))
     parser.add_argument("study", nargs="?", choices=STUDIES, default="canvases")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, help="folder of the pictures")
+    parser.add_argument("--kept", type=Path, default=KEPT, help="file of the measures")
     parser.add_argument("--networks", nargs="*", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--labels", nargs="*", default=[], help="of the cases of the study; all without it")
     parser.add_argument("--classes", type=int, help="at most so many of each case")
@@ -217,13 +231,17 @@ def main() -> None:
     parser.add_argument("--together", type=int, help="classes of a batch; what fits the batch size without it")
     parser.add_argument("--minutes", type=float, help="begin no batch of classes that would end later")
     arguments = parser.parse_args()
+    if arguments.what == "table":
+        report(arguments.kept)
+        return
+    if arguments.out is None:
+        parser.error("--out is needed: the folder of the pictures")
     arguments.out.mkdir(parents=True, exist_ok=True)
     if arguments.what == "draw":
         draw(arguments)
     elif arguments.what == "measure":
         measure(arguments.out)
-    elif arguments.what == "table":
-        report(arguments.out)
+        keep(arguments.out, arguments.kept)
     else:
         sheet(arguments.out, arguments.labels)
 
