@@ -43,26 +43,13 @@ def highest(region: Region, weights: Any, pool: Pool = total) -> Any:
     In the box `<w, c> + <|w|, r>`, in the ball `<w, c> + |w r|_2`, the lesser of which holds; raised by what rounding
     may take away.
     """
-    centre, radius = region.box
-    wide = radius * (1 + SLACK) + SLACK * tf.abs(centre)
-    if pool is total:
-        # Products of matrices: those by entry would be tensors of the size of the weights, several times.
-        found = _product(weights, centre) + _product(tf.abs(weights), wide)
-    else:
-        found = pool(0, weights * centre[:, None] + tf.abs(weights) * wide[:, None])
+    centre, radius = (each[:, None] for each in region.box)
+    found = pool(0, weights * centre + tf.abs(weights) * (radius * (1 + SLACK) + SLACK * tf.abs(centre)))
     if region.around is None:
         return found
     centre, radius = (each[:, None] for each in region.around)
     along = pool(0, weights * centre + SLACK * tf.abs(weights * centre))
     return tf.minimum(found, along + (1 + SLACK) * tf.sqrt(pool(0, tf.square(weights * radius))))
-
-
-def _product(weights: Any, values: Any) -> Any:
-    """`(n, s, *shape)` times `(n, *shape)`, summed over all entries, as one part: `(n, s, 1)`."""
-    size = int(np.prod(weights.shape[2:]))
-    rows = -1 if weights.shape[1] is None else weights.shape[1]
-    flat = tf.reshape(weights, (tf.shape(weights)[0], rows, size))
-    return tf.matmul(flat, tf.reshape(values, (-1, size, 1)))
 
 
 class Family(ABC):
